@@ -1,0 +1,52 @@
+"""Models, losses and metrics for a book in which every claim runs.
+
+Modules are ranks: each imports only from ranks below it.
+
+====  ==============================================  =======================================
+rank  modules                                         what they hold
+====  ==============================================  =======================================
+3     ``training``, ``claims``                        the alternating game; settling a claim
+2     ``losses``, ``penalties``, ``divergences``,     functions of logits, of points, of
+      ``metrics``, ``plots``, ``scrub``               densities, of samples; figures
+1     ``models``                                      networks, one file a family
+0     ``densities``                                   targets whose density is known
+====  ==============================================  =======================================
+
+Nothing is imported eagerly: ``import ganlib`` costs nothing and needs no torch.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+__version__ = "0.1.0"
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    """The one source of randomness: a generator on ``GANLIB_DEVICE``, moved by ``GANLIB_SEED_SHIFT``.
+
+    Args:
+        seed: any whole number.
+
+    Returns:
+        A fresh generator; its ``.device`` is where data, weights and noise belong.
+
+    Raises:
+        ValueError: if the seed, or ``GANLIB_SEED_SHIFT``, is not a whole number.
+
+    >>> import torch
+    >>> torch.equal(torch.rand(3, generator=rng(7)), torch.rand(3, generator=rng(7)))
+    True
+    """
+    import torch
+
+    shift = os.environ.get("GANLIB_SEED_SHIFT", "0")
+    try:
+        moved = seed.__index__() + int(shift)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"expected whole numbers, got seed {seed!r} and GANLIB_SEED_SHIFT={shift!r}") from None
+    return torch.Generator(os.environ.get("GANLIB_DEVICE", "cpu")).manual_seed(moved)

@@ -1,0 +1,5 @@
+"""Networks, one file a family."""
+
+from ganlib.models.mlp import BatchedLinear, MLPCritic, MLPGenerator
+
+__all__ = ["BatchedLinear", "MLPCritic", "MLPGenerator"]

@@ -1,0 +1,156 @@
+r"""The alternating game, written once.
+
+D's step sees generated points without a graph through G; G's step computes no gradient for D. Decay, averaged weights,
+progress bars and stopping belong to the caller's loop body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ganlib._shapes import batch_shape
+
+
+class Step(NamedTuple):
+    """What one turn of the game left behind; tensors are detached, one entry a seed."""
+
+    number: int
+    loss_D: Tensor
+    loss_G: Tensor
+    alive: Tensor
+
+
+def alternate(
+    G: nn.Module,
+    D: nn.Module,
+    batches: Iterable,
+    noise: Callable,
+    loss_D: Callable,
+    loss_G: Callable,
+    optimizer_D: torch.optim.Optimizer,
+    optimizer_G: torch.optim.Optimizer,
+    *,
+    d_steps: int = 1,
+    g_steps: int = 1,
+    penalty: Callable | None = None,
+    after_D: Callable | None = None,
+    pair: bool = False,
+) -> Iterator[Step]:
+    r"""Play the game, a :class:`Step` at a time: ``d_steps`` moves of D, then ``g_steps`` moves of G.
+
+    Args:
+        G: generator, ``G(z, *condition)``.
+        D: discriminator or critic, ``D(x, *condition)``, one number a point.
+        batches: yields ``x`` or ``(x, *condition)``; a step of D takes the next one, G keeps the last one's condition.
+        noise: ``noise(shape)`` gives z for points of that shape, ``(n,)`` or ``(S, n)``; called afresh at every step.
+        loss_D: ``loss_D(real, fake)`` of logits.
+        loss_G: ``loss_G(real, fake)`` of logits; ``real`` is ``None`` unless ``pair``.
+        optimizer_D: moves D's parameters.
+        optimizer_G: moves G's parameters.
+        d_steps: steps of D in a turn.
+        g_steps: steps of G in a turn.
+        penalty: ``penalty(D, real, fake)`` of points, weight included, added to D's loss.
+        after_D: called with D after each of its steps, for example to clip its weights.
+        pair: give ``loss_G`` the logits of the last real batch too, as a relativistic loss needs.
+
+    Yields:
+        Number of the turn, from 1; D's last loss without its penalty; G's last loss; which seeds are alive.
+
+    Raises:
+        FloatingPointError: before the step, when a loss is not finite and no other seed is left. In an ensemble the
+            seed alone is frozen: its parameters stay as they were, bit for bit.
+        ValueError: if ``d_steps`` or ``g_steps`` is below 1.
+    """
+    if d_steps < 1 or g_steps < 1:
+        raise ValueError(f"expected d_steps and g_steps of at least 1, got {d_steps} and {g_steps}")
+    batches, seeds, number = iter(batches), _Seeds(G, D), 0
+    while len(turn := list(islice(batches, d_steps))) == d_steps:
+        number += 1
+        for batch in turn:
+            x, *condition = batch if isinstance(batch, (tuple, list)) else (batch,)
+            z = noise(batch_shape(x))
+            with torch.no_grad():
+                fake = G(z, *condition)
+            value = total = loss_D(D(x, *condition), D(fake, *condition))
+            if penalty is not None:
+                total = value + penalty(lambda points: D(points, *condition), x, fake)  # noqa: B023
+            seeds.step(total, optimizer_D, f"loss_D at step {number}", lambda: after_D and after_D(D))
+        for _ in range(g_steps):
+            fake = G(noise(batch_shape(x)), *condition)
+            cost = loss_G(D(x, *condition) if pair else None, D(fake, *condition))
+            seeds.step(cost, optimizer_G, f"loss_G at step {number}")
+        yield Step(number, value.detach(), cost.detach(), seeds.alive.clone())
+
+
+def maximise(objective: Callable, start: Tensor) -> Tensor:
+    """Climb to a maximum of a smooth function of a few numbers, by L-BFGS in float64.
+
+    Args:
+        objective: numbers of the shape of ``start`` to a scalar.
+        start: where to begin.
+
+    Returns:
+        The stationary point where it ends, the maximum if the objective is concave.
+
+    >>> maximise(lambda t: -((t - 3) ** 2).sum(), torch.zeros(2))
+    tensor([3., 3.], dtype=torch.float64)
+    """
+    at = start.detach().double().clone().requires_grad_()
+    precision = {"tolerance_grad": 1e-12, "tolerance_change": 1e-15}
+    climb = torch.optim.LBFGS([at], max_iter=500, line_search_fn="strong_wolfe", **precision)
+
+    def descend():
+        climb.zero_grad()
+        loss = -objective(at)
+        loss.backward()
+        return loss
+
+    climb.step(descend)
+    return at.detach()
+
+
+class _Seeds:
+    """Which seeds are alive, and the tensors of those that are not."""
+
+    def __init__(self, *modules):
+        self.modules, self.alive, self.frozen = modules, torch.tensor(True), []
+
+    def step(self, loss, optimizer, name, after=lambda: None):
+        """One descent of the seeds that are alive; refuses before the step when none is left."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        alive = loss.detach().isfinite() & self.alive.to(loss.device)
+        if not alive.any():
+            raise FloatingPointError(f"{name} is {loss.detach().tolist()}; its step was not taken")
+        if not torch.equal(alive, self.alive.expand_as(alive).to(loss.device)):
+            self._freeze(~alive, parameters)
+        self.alive = alive
+        optimizer.zero_grad()
+        torch.where(alive, loss, 0).sum().backward(inputs=parameters)
+        optimizer.step()
+        after()
+        if self.frozen:
+            self._restore()
+
+    def _freeze(self, dead, parameters):
+        shared = [tuple(p.shape) for p in parameters if p.shape[:1] != dead.shape]
+        if shared:
+            raise ValueError(f"expected parameters with a leading axis of {len(dead)} seeds, got {shared}")
+        if self.frozen:
+            self._restore()  # a forward may have moved the buffers of those who died before
+        self.frozen = [t[dead].clone() for t in self._tensors(dead)]
+
+    @torch.no_grad()
+    def _restore(self):
+        dead = ~self.alive
+        for tensor, value in zip(self._tensors(dead), self.frozen, strict=True):
+            tensor[dead] = value
+
+    def _tensors(self, dead):
+        """Parameters and buffers with a seed axis; buffers may be new tensors at every forward."""
+        tensors = [t.detach() for m in self.modules for t in (*m.parameters(), *m.buffers())]
+        return [t for t in tensors if t.shape[:1] == dead.shape]

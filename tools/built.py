@@ -1,0 +1,44 @@
+"""After a build: every page of _toc.yml is there as HTML, with its title; print the path to open."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from bs4 import BeautifulSoup
+
+from ganlib.claims import pages
+
+ROOT = Path(__file__).resolve().parents[1]
+HTML = ROOT / "_build" / "html"
+
+
+def source_title(page: str) -> str:
+    """First heading of the page's source."""
+    notebook = ROOT / f"{page}.ipynb"
+    if notebook.exists():
+        text = "".join(json.loads(notebook.read_text(encoding="utf-8"))["cells"][0]["source"])
+    else:
+        text = (ROOT / f"{page}.md").read_text(encoding="utf-8")
+    return text.splitlines()[0].lstrip("# ").strip()
+
+
+def missing() -> list[str]:
+    """Pages that are not built, or not with their title."""
+    found = []
+    for page in ["intro", *pages(ROOT)]:
+        path = HTML / f"{page}.html"
+        if not path.exists():
+            found.append(f"{page}: no HTML")
+            continue
+        heading = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").h1
+        if heading is None or heading.get_text().rstrip("#").strip() != source_title(page):
+            found.append(f"{page}: expected the title {source_title(page)!r}, got {heading and heading.get_text()!r}")
+    return found
+
+
+if __name__ == "__main__":
+    problems = missing()
+    print("\n".join(problems) or f"{len(pages(ROOT)) + 1} pages. Open {(HTML / 'index.html').relative_to(ROOT)}")
+    sys.exit(bool(problems))

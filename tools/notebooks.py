@@ -1,0 +1,205 @@
+"""Write, check and test the book's notebooks.
+
+python tools/notebooks.py run [PAGE ...]     write set-up cells, run from a clean kernel, store the outputs
+python tools/notebooks.py check              refuse a notebook that is not as `run` leaves it
+python tools/notebooks.py test [PAGE ...]    nbval on each, two at a time, with its seconds and memory
+
+A PAGE is a name in _toc.yml, such as game/optimal_discriminator; none means all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+
+from ganlib.claims import pages
+
+ROOT = Path(__file__).resolve().parents[1]
+CPU_LIMIT, MEMORY_LIMIT, CELL_LIMIT = 120, 2.0, 180  # seconds, GB, seconds
+KEPT = {"tags", "mystnb"}  # cell metadata that means something to the book
+VIEW = "application/vnd.jupyter.widget-view+json"  # its model ids mean nothing without the kernel
+PROMPTS = {"setup": "Show the set-up for Colab", "solution": "Show the solution in code"}
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+FORBIDDEN = {
+    "NaN": re.compile(r"\b(nan|inf)\b", re.I),
+    "an address": re.compile(r"0x[0-9a-f]{6,}", re.I),
+    "a path": re.compile(r"(?<![\w:/.])/(home|root|tmp|usr|work|Users|content)/"),
+    "a date": re.compile(r"\b20\d\d-[01]\d-[0-3]\d\b"),
+}
+
+
+def notebooks(names=()) -> list[Path]:
+    """The notebooks of _toc.yml, or those named; it is an error if there is none."""
+    paths = [ROOT / f"{page}.ipynb" for page in pages(ROOT)]
+    paths = [path for path in paths if path.exists()]
+    chosen = [path for path in paths if not names or str(path.relative_to(ROOT / "chapters"))[:-6] in names]
+    if not chosen or (names and len(chosen) != len(names)):
+        raise SystemExit(f"expected pages of _toc.yml, got {' '.join(names) or 'no notebook at all'}")
+    return chosen
+
+
+def address() -> str:
+    """The repository's address, from the one place that has it; empty while there is none."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project.get("urls", {}).get("Repository", "").rstrip("/")
+
+
+def code_hash(nb) -> str:
+    """What the outputs belong to: a hash of the code cells."""
+    code = "\0".join(cell.source for cell in nb.cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode()).hexdigest()[:16]
+
+
+def setup(nb, path: Path):
+    """Write the Colab link and the set-up cell from the repository's address."""
+    url = address()
+    install = (
+        f"%pip install -q git+{url}" if url else 'print("Upload this book\'s folder, then: %pip install ./FOLDER")'
+    )
+    code = f'import sys\n\nif "google.colab" in sys.modules:  # nothing happens elsewhere\n    {install}'
+    cells = [cell for cell in nb.cells if "colab" not in cell.metadata.get("tags", [])]
+    where = next(i for i, cell in enumerate(cells) if "setup" in cell.metadata.get("tags", []))
+    cells[where].source = code
+    if url:
+        page = url.removeprefix("https://github.com/") + f"/blob/main/{path.relative_to(ROOT).as_posix()}"
+        link = f"[Open in Colab](https://colab.research.google.com/github/{page})"
+        cells.insert(1, nbformat.v4.new_markdown_cell(link, id="colab", metadata={"tags": ["colab"]}))
+    nb.cells = cells
+
+
+def clean(nb):
+    """Drop what changes from run to run and keep what the book shows."""
+    nb.metadata = nbformat.from_dict(
+        {
+            "ganlib": nb.metadata.get("ganlib", {}),
+            "kernelspec": KERNEL,
+            "language_info": {"name": "python"},
+        }
+    )
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    for number, cell in enumerate(nb.cells):
+        cell.id = cell.get("id") or f"cell-{number:02d}"
+        cell.metadata = nbformat.from_dict({k: v for k, v in sorted(cell.metadata.items()) if k in KEPT})
+        for tag in PROMPTS.keys() & set(cell.metadata.get("tags", [])):
+            cell.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), "code_prompt_show": PROMPTS[tag]}
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(VIEW, None)
+            if "metadata" in output:
+                output.metadata = nbformat.from_dict({k: v for k, v in output.metadata.items() if k == "ganlib"})
+    return nb
+
+
+def text(nb) -> str:
+    return nbformat.writes(nb, ensure_ascii=False) + "\n"
+
+
+def run(path: Path):
+    """Run from a clean kernel, in order, and store."""
+    from nbclient import NotebookClient
+
+    nb, start = nbformat.read(path, as_version=4), time.monotonic()
+    setup(nb, path)
+    where = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(nb, timeout=600, kernel_name="python3", record_timing=False, resources=where).execute()
+    nb.metadata["ganlib"] = {"code": code_hash(nb)}
+    path.write_text(text(clean(nb)), encoding="utf-8")
+    print(f"{path.relative_to(ROOT)}: run in {time.monotonic() - start:.0f} s", flush=True)
+
+
+def faults(path: Path) -> list[str]:
+    """What keeps a stored notebook from being as `run` leaves it."""
+    source = path.read_text(encoding="utf-8")
+    nb = nbformat.reads(source, as_version=4)
+    found = []
+    if nb.metadata.get("ganlib", {}).get("code") != code_hash(nb):
+        found.append("the code changed after its outputs were stored")
+    code = [cell for cell in nb.cells if cell.cell_type == "code"]
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        found.append("the cells were not run 1 to N")
+    for cell in code:
+        found += [f"cell {cell.id} stores {what}" for what in _bad_outputs(cell)]
+    if path.stat().st_size > 1_000_000:
+        found.append(f"{path.stat().st_size / 1e6:.2f} MB, more than 1 MB")
+    setup(nb, path)
+    if not found and text(clean(nb)) != source:
+        found.append("not as `make notebooks` writes it")
+    return found
+
+
+def _bad_outputs(cell):
+    for output in cell.outputs:
+        if output.output_type == "error":
+            yield "a traceback"
+        if output.get("name") == "stderr":
+            yield "stderr"
+        shown = [output.get("text", "")] + [v for k, v in output.get("data", {}).items() if k.startswith("text/")]
+        shown = re.sub(r"data:image/[^\"&]*|data-frames=\"[^\"]*\"", "", " ".join(map(str, shown)))
+        yield from (what for what, pattern in FORBIDDEN.items() if pattern.search(shown))
+
+
+def test(path: Path) -> tuple[bool, str]:
+    """Run nbval on one notebook; its seconds and memory are those of the process and its kernel."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--nbval",
+        "--nbval-current-env",
+        f"--nbval-cell-timeout={CELL_LIMIT}",
+    ]
+    start = time.monotonic()
+    process = subprocess.Popen(
+        [*command, str(path)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.extend(process.stdout))
+    reader.start()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    reader.join()
+    cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    over = [f"more than {CPU_LIMIT} CPU s"] * (cpu > CPU_LIMIT) + [f"more than {MEMORY_LIMIT} GB"] * (
+        memory > MEMORY_LIMIT
+    )
+    passed = process.returncode == 0 and not over
+    name = path.relative_to(ROOT / "chapters")
+    report = (
+        f"{name}: {'ok' if passed else 'FAILED'}, {cpu:.0f} CPU s, {time.monotonic() - start:.0f} s, {memory:.2f} GB"
+    )
+    return passed, report + "".join(f", {what}" for what in over) + ("" if passed else "\n" + "".join(lines))
+
+
+def main(action, *names):
+    paths = notebooks(names)
+    if action == "run":
+        for path in paths:
+            run(path)
+        return 0
+    if action == "check":
+        found = [f"{path.relative_to(ROOT)}: {fault}" for path in paths for fault in faults(path)]
+        print("\n".join(found) or f"{len(paths)} notebooks are as they were run")
+        return bool(found)
+    if action != "test":
+        raise SystemExit(__doc__)
+    with ThreadPoolExecutor(2) as pool:
+        failed = 0
+        for passed, report in pool.map(test, paths):
+            print(report, flush=True)
+            failed += not passed
+    print(f"{len(paths) - failed} passed, {failed} failed")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*(sys.argv[1:] or ["help"])))
