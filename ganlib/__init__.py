@@ -9,7 +9,7 @@ rank  modules                                         what they hold
 2     ``losses``, ``penalties``, ``divergences``,     functions of logits, of points, of
       ``metrics``, ``plots``, ``scrub``               densities, of samples; figures
 1     ``models``                                      networks, one file a family
-0     ``densities``                                   targets whose density is known
+0     ``densities``, ``results``                      targets whose density is known; stored tables
 ====  ==============================================  =======================================
 
 Nothing is imported eagerly: ``import ganlib`` costs nothing and needs no torch.
@@ -30,7 +30,7 @@ def rng(seed: int = 0) -> torch.Generator:
     """The one source of randomness: a generator on ``GANLIB_DEVICE``, moved by ``GANLIB_SEED_SHIFT``.
 
     Args:
-        seed: any whole number.
+        seed: a whole number of at most 64 bits.
 
     Returns:
         A fresh generator; its ``.device`` is where data, weights and noise belong.
@@ -45,8 +45,8 @@ def rng(seed: int = 0) -> torch.Generator:
     import torch
 
     shift = os.environ.get("GANLIB_SEED_SHIFT", "0")
+    generator = torch.Generator(os.environ.get("GANLIB_DEVICE", "cpu"))
     try:
-        moved = seed.__index__() + int(shift)
-    except (AttributeError, TypeError, ValueError):
+        return generator.manual_seed(seed.__index__() + int(shift))
+    except (AttributeError, OverflowError, RuntimeError, TypeError, ValueError):
         raise ValueError(f"expected whole numbers, got seed {seed!r} and GANLIB_SEED_SHIFT={shift!r}") from None
-    return torch.Generator(os.environ.get("GANLIB_DEVICE", "cpu")).manual_seed(moved)

@@ -156,13 +156,17 @@ def transport(x: Tensor, y: Tensor) -> Transport:
 
 
 def _check(log_p, log_q, x):
-    if log_p.dim() < 1 or log_p.shape != log_q.shape or (x is not None and x.shape != log_p.shape[-1:]):
+    if log_p.dim() < 1 or 0 in log_p.shape or log_p.shape != log_q.shape or not _fits(x, log_p):
         shapes = [tuple(t.shape) for t in (log_p, log_q, x) if t is not None]
         raise ValueError(f"expected log-densities (..., N) of one shape and a grid (N,), got {shapes}")
-    if log_p.isnan().any() or log_q.isnan().any():
-        raise ValueError("expected log-densities, got NaN")
+    if not ((log_p < math.inf).all() and (log_q < math.inf).all()):
+        raise ValueError("expected log-densities, got NaN or +inf")
     if x is not None and not (x.diff() > 0).all():
         raise ValueError("expected a grid that increases")
+
+
+def _fits(x, log_p):
+    return x is None or (x.shape == log_p.shape[-1:] and len(x) > 1)
 
 
 def _integral(y, x):

@@ -148,6 +148,8 @@ def _check(real, fake, pair=False):
     for name, logits in (("real", real), ("fake", fake)):
         if logits is None and name == "real":
             continue
+        if logits is None or not logits.is_floating_point():
+            raise ValueError(f"expected {name} logits, got {None if logits is None else logits.dtype}")
         shape = tuple(logits.shape)
         if not shape or 0 in shape:
             raise ValueError(f"expected {name} logits (..., n), got {shape}")

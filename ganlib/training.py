@@ -123,34 +123,37 @@ class _Seeds:
     def step(self, loss, optimizer, name, after=lambda: None):
         """One descent of the seeds that are alive; refuses before the step when none is left."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        alive = loss.detach().isfinite() & self.alive.to(loss.device)
-        if not alive.any():
-            raise FloatingPointError(f"{name} is {loss.detach().tolist()}; its step was not taken")
-        if not torch.equal(alive, self.alive.expand_as(alive).to(loss.device)):
-            self._freeze(~alive, parameters)
+        alive = loss.detach().isfinite()
+        if self.frozen:
+            alive = alive & self.alive
+        if not alive.all():
+            if not alive.any():
+                raise FloatingPointError(f"{name} is {loss.detach().tolist()}; its step was not taken")
+            self._freeze(alive, parameters)
+            loss = torch.where(alive, loss, 0)
         self.alive = alive
         optimizer.zero_grad()
-        torch.where(alive, loss, 0).sum().backward(inputs=parameters)
+        loss.sum().backward(inputs=parameters)
         optimizer.step()
         after()
         if self.frozen:
             self._restore()
 
-    def _freeze(self, dead, parameters):
-        shared = [tuple(p.shape) for p in parameters if p.shape[:1] != dead.shape]
+    def _freeze(self, alive, parameters):
+        """Keep the tensors of those that die now; of those that died before, what they held then."""
+        shared = [tuple(p.shape) for p in parameters if p.shape[:1] != alive.shape]
         if shared:
-            raise ValueError(f"expected parameters with a leading axis of {len(dead)} seeds, got {shared}")
-        if self.frozen:
-            self._restore()  # a forward may have moved the buffers of those who died before
-        self.frozen = [t[dead].clone() for t in self._tensors(dead)]
+            raise ValueError(f"expected parameters with a leading axis of {len(alive)} seeds, got {shared}")
+        new = ~alive & self.alive.to(alive.device)
+        self.frozen = self.frozen or [t.clone() for t in self._tensors(alive)]
+        for kept, tensor in zip(self.frozen, self._tensors(alive), strict=True):
+            kept[new] = tensor[new]
 
-    @torch.no_grad()
     def _restore(self):
-        dead = ~self.alive
-        for tensor, value in zip(self._tensors(dead), self.frozen, strict=True):
-            tensor[dead] = value
+        for tensor, kept in zip(self._tensors(self.alive), self.frozen, strict=True):
+            tensor[~self.alive] = kept[~self.alive]
 
-    def _tensors(self, dead):
+    def _tensors(self, alive):
         """Parameters and buffers with a seed axis; buffers may be new tensors at every forward."""
         tensors = [t.detach() for m in self.modules for t in (*m.parameters(), *m.buffers())]
-        return [t for t in tensors if t.shape[:1] == dead.shape]
+        return [t for t in tensors if t.shape[:1] == alive.shape]

@@ -1,0 +1,118 @@
+"""What every experiment shares: cases × blocks of seeds, run once each, kept as they finish, stored with their origin.
+
+A script names its cases and says how one case is run for a block of seeds; `main` does the rest:
+
+    python experiments/NAME.py            all cases, all blocks; interrupted, it starts again where it was
+    python experiments/NAME.py --small    one block of 2 seeds and a few steps, into build/: does it run at all
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import io
+import platform
+import sys
+import time
+from pathlib import Path
+
+import numpy
+import torch
+
+import ganlib
+from ganlib.results import FOLDER
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ROOT / "build" / "experiments"
+VERSIONS = {"Python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__}
+BLOCK = 16  # seeds that are trained at once
+
+
+def code_hash(modules) -> str:
+    """Hash of the code of some ganlib modules, without their comments and docstrings."""
+    parts = []
+    for name in sorted(modules):
+        tree = ast.parse((ROOT / "ganlib" / f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+                if isinstance(getattr(body[0].value, "value", None), str):
+                    body[0].value.value = ""
+        parts.append(ast.dump(tree))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def hardware() -> str:
+    """The processor, or the accelerator, that did the work."""
+    if ganlib.rng().device.type == "cuda":
+        return torch.cuda.get_device_name()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(": ", 1)[1] for line in lines if line.startswith("model name")) + ", one thread"
+    except (OSError, StopIteration):
+        return f"{platform.machine()}, one thread"
+
+
+def rows_of(path: Path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
+
+
+def as_csv(rows) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def main(name: str, cases: list[dict], trial, *, modules, seeds: int = 16):
+    """Run what is missing and store the table.
+
+    Args:
+        name: of the script and of the table.
+        cases: each a dict of columns.
+        trial: ``trial(case, S, generator, small) -> {column: S values}``.
+        modules: the ganlib modules whose code the results rest on.
+        seeds: seeds a case, in blocks of 16.
+    """
+    torch.set_num_threads(1)
+    small = "--small" in sys.argv
+    size, blocks = (2, 1) if small else (BLOCK, seeds // BLOCK)
+    stamp = code_hash(modules)
+    folder = PARTS / f"{name}-{'small' if small else stamp}"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for number, case in enumerate(cases):
+        for block in range(blocks):
+            part = folder / f"{number:03d}-{block:02d}.csv"
+            if small or not part.exists():
+                start = time.process_time()
+                found = trial(case, size, ganlib.rng(10_000 * (number + 1) + block), small)
+                seconds = (time.process_time() - start) / size
+                made = [
+                    {
+                        **case,
+                        "seed": block * size + s,
+                        **{k: v[s] for k, v in found.items()},
+                        "seconds": f"{seconds:.3f}",
+                    }
+                    for s in range(size)
+                ]
+                part.with_suffix(".new").write_text(as_csv(made), encoding="utf-8")
+                part.with_suffix(".new").rename(part)
+                print(f"{name}: {case}, block {block + 1} of {blocks}, {seconds * size:.0f} s", flush=True)
+            rows += rows_of(part)
+    head = {
+        "command": f"python experiments/{name}.py",
+        "seeds": f"{size * blocks} a case",
+        "versions": ", ".join(f"{name} {version.split('+')[0]}" for name, version in VERSIONS.items()),
+        "hardware": hardware(),
+        "seconds": f"{sum(float(row['seconds']) for row in rows):.0f} in all",
+        "modules": " ".join(sorted(modules)),
+        "code": stamp,
+    }
+    text = "".join(f"# {key}: {value}\n" for key, value in head.items()) + as_csv(rows)
+    target = (folder if small else FOLDER) / f"{name}.csv"
+    target.write_text(text, encoding="utf-8")
+    print(f"{target.relative_to(ROOT)}: {len(rows)} rows")

@@ -1,0 +1,380 @@
+import numpy as np
+import ot
+import pytest
+import scipy.linalg
+import torch
+from torch.overrides import TorchFunctionMode
+
+from ganlib import metrics
+
+
+def stream(seed=20):
+    return torch.Generator().manual_seed(seed)
+
+
+def sample(shape, seed):
+    return np.random.default_rng(seed).standard_normal(shape)
+
+
+def correlated(n, d, seed):
+    """A sample whose mean is not 0 and whose covariance is not diagonal."""
+    return sample((n, d), seed) @ sample((d, d), seed + 1000) + sample(d, seed + 2000)
+
+
+def call(name, *arguments, **how):
+    """A metric of NumPy points."""
+    return getattr(metrics, name)(*(torch.from_numpy(t) for t in arguments), **how)
+
+
+# Equation: modes
+
+CENTRES = np.array([[-2.3, 0.4], [1.7, -0.6], [0.9, 2.2]])
+SD = 0.31
+
+
+def counted(x):
+    """Second transcription, sample by sample."""
+    hits, histogram, good = [0] * len(CENTRES), [0] * len(CENTRES), 0
+    for point in x:
+        distances = [np.hypot(*(point - centre)) for centre in CENTRES]
+        nearest = int(np.argmin(distances))
+        histogram[nearest] += 1
+        if distances[nearest] <= 3 * SD:
+            hits[nearest] += 1
+            good += 1
+    share = [h / len(x) for h in histogram if h]
+    return (
+        sum(h > 0 for h in hits),
+        sum(h >= len(x) / len(CENTRES) / 10 for h in hits),
+        good / len(x),
+        sum(s * np.log(s * len(CENTRES)) for s in share),
+    )
+
+
+def test_modes_are_counted_as_by_hand():
+    # spreads that leave no, some and all samples within 3 sd, and centres that miss a mode
+    x = np.stack([a * sample((57, 2), i) + CENTRES[i % 3] for i, a in enumerate([0.05, 0.4, 0.9, 1.6, 4.0, 30.0])])
+    found = call("modes", x, CENTRES, sd=SD)
+    for i, points in enumerate(x):
+        assert [field[i].item() for field in found] == pytest.approx(counted(points), rel=1e-12, abs=1e-15)
+    assert all(field.shape == (6,) for field in found)
+
+
+def test_modes_of_leading_axes_are_those_of_each_sample():
+    x = 1.2 * sample((2, 3, 31, 2), 4)
+    found = call("modes", x, CENTRES, sd=SD)
+    expected = np.array([counted(points) for points in x.reshape(6, 31, 2)]).T.reshape(4, 2, 3)
+    for field, numbers in zip(found, expected, strict=True):
+        assert field.dtype == torch.float64
+        assert field.numpy() == pytest.approx(numbers, rel=1e-12)
+
+
+# Equation: distances
+
+
+def frechet(x, y):
+    """Second transcription, with SciPy's root of the product."""
+    cov_x, cov_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    root = scipy.linalg.sqrtm(cov_x @ cov_y)
+    return ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(cov_x + cov_y - 2 * root.real)
+
+
+@pytest.mark.parametrize("pair", range(20))
+def test_frechet_distance_is_scipys_and_pots_on_well_posed_pairs(pair):
+    d = 2 + pair % 7
+    x, y = correlated(40 + pair, d, pair), 0.6 * correlated(91 - pair, d, pair + 50)
+    actual = call("frechet_distance", x, y).item()
+    means, covariances = (x.mean(0), y.mean(0)), (np.cov(x, rowvar=False), np.cov(y, rowvar=False))
+    # matrix roots of a product lose digits with its condition number; no pair is worse than 1e8
+    assert actual == pytest.approx(frechet(x, y), rel=1e-8)
+    assert actual == pytest.approx(ot.gaussian.bures_wasserstein_distance(*means, *covariances) ** 2, rel=1e-8)
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(9, 17, 3), (3, 40, 5), (40, 3, 5), (3, 4, 6), (5, 5, 5), (2, 2, 7)])
+def test_frechet_distance_takes_an_ensemble_of_any_shape(n, m, d):
+    x, y = np.stack([correlated(n, d, i) for i in range(4)]), np.stack([correlated(m, d, 9 + i) for i in range(4)])
+    actual = call("frechet_distance", x.reshape(2, 2, n, d), y.reshape(2, 2, m, d))
+    expected = [call("frechet_distance", *of).item() for of in zip(x, y, strict=True)]
+    assert actual.numpy() == pytest.approx(np.reshape(expected, (2, 2)), rel=1e-12)
+
+
+def test_frechet_distance_of_fewer_points_than_features_is_that_of_their_span():
+    # three points each in a plane of R⁵: turned into the plane, SciPy's root is well-posed again
+    plane, _ = np.linalg.qr(sample((5, 2), 1))
+    x, y = sample((3, 2), 2), 1.3 * sample((4, 2), 3) + 0.2
+    actual = call("frechet_distance", x @ plane.T, y @ plane.T).item()
+    assert actual == pytest.approx(frechet(x, y), rel=1e-8)
+
+
+def test_sliced_wasserstein_is_pots_along_the_same_directions():
+    x, y = sample((33, 3), 1), 0.7 * sample((33, 3), 2) + 0.4
+    theta = torch.randn(3, 50, generator=stream(), dtype=torch.float64).numpy()
+    theta /= np.sqrt((theta**2).sum(0))
+    expected = ot.sliced_wasserstein_distance(x, y, p=2, projections=theta)
+    actual = call("sliced_wasserstein", x, y, generator=stream(), directions=50)
+    assert actual.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_sliced_wasserstein_on_the_line_is_wasserstein_2():
+    x, y = sample((33, 1), 1), 0.7 * sample((33, 1), 2) + 0.4
+    expected = np.sqrt(((np.sort(x, 0) - np.sort(y, 0)) ** 2).mean())
+    for directions in (1, 2, 7):
+        actual = call("sliced_wasserstein", x, y, generator=stream(), directions=directions)
+        assert actual.item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_sliced_wasserstein_takes_an_ensemble_along_the_same_directions():
+    x, y = sample((2, 3, 9, 4), 1), 0.7 * sample((2, 3, 9, 4), 2) + 0.4
+    actual = call("sliced_wasserstein", x, y, generator=stream())
+    pairs = zip(x.reshape(6, 9, 4), y.reshape(6, 9, 4), strict=True)
+    expected = [call("sliced_wasserstein", *of, generator=stream()).item() for of in pairs]
+    assert actual.numpy() == pytest.approx(np.reshape(expected, (2, 3)), rel=1e-12)
+
+
+def test_sliced_wasserstein_draws_256_directions_unless_told():
+    x, y = sample((9, 4), 1), 0.7 * sample((9, 4), 2) + 0.4
+    told = call("sliced_wasserstein", x, y, generator=stream(), directions=256)
+    assert torch.equal(call("sliced_wasserstein", x, y, generator=stream()), told)
+    assert call("sliced_wasserstein", x, y, generator=stream(), directions=1) != told
+
+
+# Closed form
+
+
+def ring():
+    angle = 2 * np.pi * np.arange(8) / 8
+    return 2 * np.stack([np.cos(angle), np.sin(angle)], -1)
+
+
+def test_a_perfect_sample_of_the_plane_is_within_3_sd_as_often_as_theory_says():
+    # |x - c|²/sd² is exponential with mean 2: P(within 3 sd) = 1 - e^(-9/2)
+    n, p = 20_000, 1 - np.exp(-4.5)
+    x = ring()[np.arange(n) % 8] + 0.1 * sample((n, 2), 1)
+    found = call("modes", x, ring(), sd=0.1)
+    assert found.high_quality.item() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / n))  # four sd of a binomial
+    assert (found.captured, found.m10) == (8, 8)
+    assert found.reverse_kl == pytest.approx(0, abs=1e-12)
+
+
+def test_uniform_noise_captures_every_mode_and_m10_is_not_fooled():
+    # eight discs of radius 0.3 in a square of area 36, and each expects 79 of the 125 hits that m10 asks for
+    n, p = 10_000, 8 * np.pi * 0.3**2 / 36
+    x = np.random.default_rng(1).uniform(-3, 3, (n, 2))
+    found = call("modes", x, ring(), sd=0.1)
+    assert found.high_quality.item() == pytest.approx(p, abs=4 * np.sqrt(p * (1 - p) / n))
+    assert (found.captured, found.m10) == (8, 0)
+
+
+def test_one_missing_mode_of_eight_lowers_the_count_by_one():
+    x = ring()[np.arange(7 * 50) % 7] + 0.01 * sample((350, 2), 1)
+    found = call("modes", x, ring(), sd=0.1)
+    assert (found.captured, found.m10, found.high_quality) == (7, 7, 1)
+    assert found.reverse_kl.item() == pytest.approx(np.log(8 / 7), rel=1e-12)
+
+
+def test_a_collapsed_sample_has_quality_without_variety():
+    found = call("modes", ring()[3] + 0.01 * sample((200, 2), 1), ring(), sd=0.1)
+    assert (found.captured, found.m10, found.high_quality) == (1, 1, 1)
+    assert found.reverse_kl.item() == pytest.approx(np.log(8), rel=1e-12)
+
+
+def test_m10_asks_for_a_tenth_of_the_share_and_captured_for_one_sample():
+    # 160 samples over 8 modes: a tenth of the share is 2
+    x = ring()[[0] * 156 + [1] * 2 + [2, 3]]
+    found = call("modes", x, ring(), sd=0.1)
+    assert (found.captured, found.m10) == (4, 2)
+    x[-2:] += 1.0  # not of high quality: they neither capture nor count
+    found = call("modes", x, ring(), sd=0.1)
+    assert (found.captured, found.m10, found.high_quality) == (2, 2, 158 / 160)
+
+
+@pytest.mark.parametrize(("at", "good"), [(1.5, 1), (1.5 + 1e-12, 0), (-1.5, 1), (-1.5 - 1e-12, 0), (0.0, 1)])
+def test_high_quality_ends_at_3_sd(at, good):
+    found = metrics.modes(torch.tensor([[at]], dtype=torch.float64), torch.tensor([[0.0], [9.0]]), sd=0.5)
+    assert found.high_quality == found.captured == found.m10 == good
+
+
+def test_frechet_distance_on_the_line_compares_means_and_sds():
+    x, y = sample((17, 1), 1), 1.8 * sample((23, 1), 2) - 0.4
+    expected = (x.mean() - y.mean()) ** 2 + (x.std(ddof=1) - y.std(ddof=1)) ** 2
+    assert call("frechet_distance", x, y).item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 3), (4, 9), (2, 5)])
+@pytest.mark.parametrize("scale", [0.3, 2.7])
+def test_frechet_distance_of_an_affine_image_has_its_closed_form(n, d, scale):
+    x = correlated(n, d, 1)
+    shift = sample(d, 2)
+    # mean: (s - 1)μ + t; covariance s²Σ: tr(Σ + s²Σ - 2sΣ) = (1 - s)² tr Σ
+    expected = (((scale - 1) * x.mean(0) + shift) ** 2).sum() + (1 - scale) ** 2 * x.var(0, ddof=1).sum()
+    assert call("frechet_distance", x, scale * x + shift).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_frechet_distance_between_samples_of_one_law_is_its_known_bias():
+    # To second order Bures' distance at I is |ΔΣ|²/4, and E|ΔΣ|² = 2 d(d + 1)/(n - 1); the means give 2 d/n.
+    d, n = 16, 1000
+    x, y = sample((20, n, d), 1), sample((20, n, d), 2)
+    expected = 2 * d / n + d * (d + 1) / (2 * (n - 1))
+    # 20 draws leave 2 % of noise, the next order is a few per cent
+    assert call("frechet_distance", x, y).mean().item() == pytest.approx(expected, rel=0.1)
+
+
+# Invariance
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(40, 31, 4), (5, 7, 12), (5, 31, 8)])
+def test_frechet_distance_is_symmetric_and_turns_with_the_points(n, m, d):
+    x, y = correlated(n, d, 1), 0.6 * correlated(m, d, 2)
+    value = call("frechet_distance", x, y).item()
+    assert call("frechet_distance", y, x).item() == pytest.approx(value, rel=1e-10)
+    turn, _ = np.linalg.qr(sample((d, d), 3))
+    assert call("frechet_distance", x @ turn, y @ turn).item() == pytest.approx(value, rel=1e-10)
+
+
+@pytest.mark.parametrize(("n", "d"), [(100, 8), (8, 8), (9, 8), (10, 64), (2, 30)])
+def test_a_sample_is_no_distance_from_itself_also_with_fewer_points_than_features(n, d):
+    x = correlated(n, d, 1)
+    scale = x.var(0, ddof=1).sum()
+    assert abs(call("frechet_distance", x, x)) <= 1e-12 * scale
+    assert abs(call("frechet_distance", x, x[::-1].copy())) <= 1e-12 * scale
+
+
+def test_sliced_wasserstein_is_symmetric_and_0_from_itself():
+    x, y = sample((9, 4), 1), 0.7 * sample((9, 4), 2) + 0.4
+    assert torch.equal(*(call("sliced_wasserstein", *of, generator=stream()) for of in ((x, y), (y, x))))
+    assert call("sliced_wasserstein", x, x[::-1].copy(), generator=stream()) <= 1e-15
+
+
+def test_metrics_are_computed_in_float64_without_a_graph():
+    x, y = (torch.from_numpy(sample((9, 2), seed)).float().requires_grad_() for seed in (1, 2))
+    for metric in (
+        metrics.frechet_distance,
+        lambda a, b: metrics.sliced_wasserstein(a, b, generator=stream()),
+        lambda a, b: metrics.modes(a, b, sd=0.7).reverse_kl,
+    ):
+        value = metric(x, y)
+        assert value.dtype == torch.float64
+        assert not value.requires_grad
+        assert torch.equal(value, metric(x.detach().double(), y.detach().double()))
+
+
+# Limit
+
+
+def test_a_far_offset_does_not_change_the_frechet_distance():
+    x, y = correlated(40, 3, 1), 0.6 * correlated(31, 3, 2)
+    # 1e6 + x is rounded to 1e-10
+    actual = call("frechet_distance", x + 1e6, y + 1e6).item()
+    assert actual == pytest.approx(call("frechet_distance", x, y).item(), abs=1e-6)
+
+
+def test_sliced_wasserstein_of_a_translation_is_its_length_over_the_root_of_d():
+    x, shift = sample((9, 5), 1), np.array([0.4, -1.3, 2.2, 0.7, -0.2])
+    actual = call("sliced_wasserstein", x, x + shift, generator=stream(), directions=20_000).item()
+    # (θ·t)² has mean |t|²/d and sd < √2 |t|²/d: half of its relative error, three times, is 1.5 %
+    assert actual == pytest.approx(np.sqrt((shift**2).sum() / 5), rel=0.015)
+
+
+def test_more_noise_raises_every_distance():
+    x = sample((500, 2), 1)
+    noisy = [x + level * sample((500, 2), 2) for level in (0.3, 0.7, 1.4, 2.9)]
+    assert (np.diff([call("frechet_distance", x, y).item() for y in noisy]) > 0).all()
+    assert (np.diff([call("sliced_wasserstein", x, y, generator=stream()).item() for y in noisy]) > 0).all()
+
+
+class Spectra(TorchFunctionMode):
+    """Shapes of the matrices whose singular values are taken."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def __torch_function__(self, function, types, arguments=(), named=None):
+        if function is torch.linalg.svdvals:
+            self.shapes.append(tuple(arguments[0].shape))
+        return function(*arguments, **(named or {}))
+
+
+@pytest.mark.parametrize(
+    ("n", "m", "d", "matrix"), [(90, 80, 3, (3, 3)), (90, 4, 6, (6, 4)), (4, 90, 6, (4, 6)), (4, 5, 90, (4, 5))]
+)
+@pytest.mark.parametrize("seeds", [(), (2,)])
+def test_frechet_distance_never_needs_more_than_d_by_d(n, m, d, matrix, seeds):
+    # neither the points against the points nor, for few points, the features against the features
+    with Spectra() as spectra:
+        call("frechet_distance", sample((*seeds, n, d), 1), sample((*seeds, m, d), 2))
+    assert spectra.shapes == [(*seeds, *matrix)]
+
+
+# Refusal
+
+CASES = {
+    "modes": lambda x, y: metrics.modes(x, y, sd=0.7),
+    "frechet_distance": metrics.frechet_distance,
+    "sliced_wasserstein": lambda x, y: metrics.sliced_wasserstein(x, y, generator=stream()),
+}
+each = pytest.mark.parametrize("name", CASES)
+distances = pytest.mark.parametrize("name", ["frechet_distance", "sliced_wasserstein"])
+
+
+@each
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_points_that_are_not_finite_are_refused(name, bad):
+    good = torch.tensor([[0.3, 0.7], [0.4, -0.6]])
+    points = torch.tensor([[0.3, 0.7], [bad, -0.6]])
+    for x, y in [(good, points), (points, good)]:
+        with pytest.raises(ValueError, match="expected finite points, got NaN or infinity"):
+            CASES[name](x, y)
+
+
+@each
+@pytest.mark.parametrize("shape", [(), (4,), (0, 2), (4, 0), (0, 4, 2)])
+def test_points_without_a_sample_or_a_feature_are_refused(name, shape):
+    good, points = torch.ones(4, 2), torch.ones(shape)
+    for x, y in [(good, points), (points, good)]:
+        with pytest.raises(ValueError, match=r"expected points \(\.\.\., n, d\) with n at least [12], got") as refusal:
+            CASES[name](x, y)
+        assert f"got {shape}" in str(refusal.value)
+
+
+def test_one_point_has_no_covariance_but_a_mode_and_a_place():
+    one, many = torch.ones(1, 2), torch.ones(4, 2)
+    for x, y in [(one, many), (many, one)]:
+        with pytest.raises(ValueError, match=r"with n at least 2, got \(1, 2\)"):
+            metrics.frechet_distance(x, y)
+    assert metrics.frechet_distance(many[:2], many) == 0
+    assert metrics.modes(one, one, sd=0.7).captured == 1
+    assert metrics.sliced_wasserstein(one, one + 1, generator=stream()) > 0
+
+
+@distances
+def test_points_that_do_not_fit_are_refused_with_both_shapes(name):
+    for x, y in [((4, 2), (4, 3)), ((3, 4, 2), (2, 4, 2)), ((4, 2), (3, 4, 2)), ((1, 4, 2), (3, 4, 2))]:
+        with pytest.raises(ValueError, match=r"expected points \(\.\.\., n, d\) and \(\.\.\., m, d\), got") as refusal:
+            CASES[name](torch.ones(x), torch.ones(y))
+        assert f"{x} and {y}" in str(refusal.value)
+
+
+def test_sliced_wasserstein_refuses_samples_of_two_sizes_and_no_direction():
+    with pytest.raises(ValueError, match=r"expected points of one shape, got \(4, 2\) and \(5, 2\)"):
+        metrics.sliced_wasserstein(torch.ones(4, 2), torch.ones(5, 2), generator=stream())
+    for directions in (0, -1):
+        with pytest.raises(ValueError, match=f"expected points of one shape, got .*directions={directions}"):
+            metrics.sliced_wasserstein(torch.ones(4, 2), torch.ones(4, 2), generator=stream(), directions=directions)
+
+
+@pytest.mark.parametrize(
+    ("x", "centres", "sd"),
+    [
+        ((4, 2), (3, 1), 0.7),
+        ((4, 2), (5, 3, 2), 0.7),
+        ((4, 2), (5, 2, 2), 0.7),
+        ((4, 2), (3, 2), 0.0),
+        ((4, 2), (3, 2), -0.7),
+        ((4, 2), (3, 2), float("nan")),
+    ],
+)
+def test_modes_that_do_not_fit_are_refused(x, centres, sd):
+    with pytest.raises(ValueError, match=r"expected x \(\.\.\., n, d\), centres \(k, d\) and sd > 0, got") as refusal:
+        metrics.modes(torch.ones(x), torch.ones(centres), sd=sd)
+    assert f"{x}, {centres}, sd={sd}" in str(refusal.value)
