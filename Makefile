@@ -11,7 +11,7 @@ ifdef GANLIB_DATA
 export GANLIB_DATA := $(abspath $(GANLIB_DATA))
 endif
 
-.PHONY: book serve test lint unit wheel browser notebooks gpu mutants drills bench experiments cover lock newest colab links python clean
+.PHONY: book serve test lint unit notebooks gpu mutants drills bench experiments cover lock newest colab links python clean
 .DELETE_ON_ERROR:
 
 book: .venv/.book  ## build the book; any warning is an error
@@ -50,10 +50,13 @@ drills: .venv/.run  ## plant a fault in each part of the gate, and see it caught
 bench: .venv/.run  ## our cost beside the alternatives'
 	$(PY) benchmarks/bench.py
 
-cover: .venv/.run
+experiments: .venv/.run  ## re-make the stored tables; interrupted, it goes on where it was
+	for script in $(filter-out experiments/table.py,$(wildcard experiments/*.py)); do $(PY) $$script || exit 1; done
+
+cover: .venv/.run  ## draw assets/cover.webp
 	$(PY) tools/cover.py
 
-lock: .venv/.run  ## requirements.lock := what is installed
+lock: .venv/.run  ## requirements.lock and environment.yml := what is installed
 	$(PY) tools/lock.py
 
 clean:
@@ -61,7 +64,7 @@ clean:
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing)."; \
+	  echo "Python 3.11 or newer is needed, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing)."; \
 	  echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "Python's venv module is missing. Debian, Ubuntu: apt install python3-venv"; exit 1; }

@@ -16,3 +16,10 @@ pins = sorted(
 )
 LOCK.write_text(HEAD + "\n".join(pins) + "\n", encoding="utf-8")
 print(f"{LOCK.name}: {len(pins)} pins")
+
+conda = LOCK.with_name("environment.yml")
+versions = {pin.split("==")[0].lower(): pin for pin in pins}
+text = re.sub(
+    r"(?m)^(      - )([\w.-]+)==\S+$", lambda m: m[1] + versions[m[2].lower()], conda.read_text(encoding="utf-8")
+)
+conda.write_text(text, encoding="utf-8")
