@@ -7,6 +7,7 @@ progress bars and stopping belong to the caller's loop body.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -40,6 +41,7 @@ def alternate(
     penalty: Callable | None = None,
     after_D: Callable | None = None,
     pair: bool = False,
+    look_ahead: Callable | None = None,
 ) -> Iterator[Step]:
     r"""Play the game, a :class:`Step` at a time: ``d_steps`` moves of D, then ``g_steps`` moves of G.
 
@@ -57,6 +59,7 @@ def alternate(
         penalty: ``penalty(D, real, fake)`` of points, weight included, added to D's loss.
         after_D: called with D after each of its steps, for example to clip its weights.
         pair: give ``loss_G`` the logits of the last real batch too, as a relativistic loss needs.
+        look_ahead: ``look_ahead(D, x, fake)`` gives the critic that G faces instead of D, such as :func:`unrolled`'s.
 
     Yields:
         Number of the turn, from 1; D's last loss without its penalty; G's last loss; which seeds are alive.
@@ -82,9 +85,35 @@ def alternate(
             seeds.step(total, optimizer_D, f"loss_D at step {number}", lambda: after_D and after_D(D))
         for _ in range(g_steps):
             fake = G(noise(batch_shape(x)), *condition)
-            cost = loss_G(D(x, *condition) if pair else None, D(fake, *condition))
+            critic = look_ahead(D, x, fake) if look_ahead else D
+            cost = loss_G(critic(x, *condition) if pair else None, critic(fake, *condition))
             seeds.step(cost, optimizer_G, f"loss_G at step {number}")
         yield Step(number, value.detach(), cost.detach(), seeds.alive.clone())
+
+
+def unrolled(D: nn.Module, x: Tensor, fake: Tensor, *, loss_D: Callable, steps: int, lr: float) -> Callable:
+    r"""The critic that D would be after some steps of gradient descent, differentiable in the generated points.
+
+    .. math:: \theta_{k+1} = \theta_k - \eta\,\nabla_\theta L_D(\theta_k;\,x,\,G(z))
+
+    Args:
+        D: the critic now; it is left as it is.
+        x: real points.
+        fake: generated points, with their graph.
+        loss_D: ``loss_D(real, fake)`` of logits.
+        steps: how far to look ahead.
+        lr: the step size :math:`\eta`.
+
+    Returns:
+        A function of points, for the ``look_ahead`` of :func:`alternate`.
+    """
+    parameters = dict(D.named_parameters())
+    for _ in range(steps):
+        call = partial(torch.func.functional_call, D, parameters)
+        loss = loss_D(call((x,)), call((fake,))).sum()
+        gradients = torch.autograd.grad(loss, list(parameters.values()), create_graph=True)
+        parameters = {name: p - lr * g for (name, p), g in zip(parameters.items(), gradients, strict=True)}
+    return lambda points: torch.func.functional_call(D, parameters, (points,))
 
 
 def maximise(objective: Callable, start: Tensor) -> Tensor:

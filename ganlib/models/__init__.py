@@ -1,5 +1,6 @@
 """Networks, one file a family."""
 
+from ganlib.models.joint import MinibatchDiscrimination, Packed
 from ganlib.models.mlp import BatchedLinear, MLPCritic, MLPGenerator
 
-__all__ = ["BatchedLinear", "MLPCritic", "MLPGenerator"]
+__all__ = ["BatchedLinear", "MLPCritic", "MLPGenerator", "MinibatchDiscrimination", "Packed"]
