@@ -28,7 +28,8 @@ VERDICTS = {
     "typo": "wrong as printed",
 }
 _COLOURS = {"holds": "#1a7f5a", "holds with a caveat": "#9a6700", "wrong as printed": "#b3261e"}
-_shown: Counter = Counter()
+_shown: Counter = Counter()  # cards by anchor
+_last: dict = {}  # the card shown last, and its cell
 
 
 @cache
@@ -229,23 +230,30 @@ def _role(evidence):
 
 
 def _show(sentence, verdict, evidence, brief):
-    """Display the card; in plain Python, print its text."""
-    printed, seeds = evidence["printed"], evidence["seeds"]
-    mark = "✗" if printed else "✓"
-    sentence = sentence if _shown[_role(evidence)] == 1 else "also"
-    text = f"{mark} {sentence} [{'fails' if printed else verdict}; {evidence['bound']}"
-    text += f"; {seeds} seeds]" if seeds else "]"
-    try:
-        from IPython import get_ipython
-    except ImportError:
-        get_ipython = lambda: None  # noqa: E731
-    if get_ipython() is None:
+    """Display the card, or add to the one just above; in plain Python, print its text."""
+    shell = _shell()
+    here = (_role(evidence), shell.execution_count if shell else None)
+    sentence = "also" if _last.get("card") == here else sentence
+    _last["card"] = here
+    outcome = "fails" if evidence["printed"] else verdict
+    text = f"{'✗' if evidence['printed'] else '✓'} {sentence} [{outcome}; {evidence['bound']}"
+    text += f"; {evidence['seeds']} seeds]" if evidence["seeds"] else "]"
+    if shell is None:
         print(text)
         return
     from IPython.display import display
 
     data = {"text/plain": text, "text/html": _card(sentence, verdict, evidence, brief)}
     display(data, raw=True, metadata={"ganlib": evidence})
+
+
+def _shell():
+    """The running IPython, or None."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    return get_ipython()
 
 
 def _card(sentence, verdict, evidence, brief):

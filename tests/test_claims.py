@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,11 +38,15 @@ del SMALL["true"]["printed"]
 SMALL["todo"] = {"id": "todo", "chapter": PAGE, "status": "true", "says": "Not written yet."}
 
 
+SHELL = SimpleNamespace(execution_count=3)
+
+
 @pytest.fixture
 def small(monkeypatch):
     """A register of five claims with a card, one of each status, and one without."""
     monkeypatch.setattr(claims, "register", lambda: SMALL)
     monkeypatch.setattr(claims, "_shown", Counter())
+    monkeypatch.setattr(claims, "_last", {})
     return SMALL
 
 
@@ -49,7 +54,7 @@ def small(monkeypatch):
 def shown(small, monkeypatch):
     """What a notebook would show: the data and the record of each card."""
     cards = []
-    monkeypatch.setattr("IPython.get_ipython", lambda: object())
+    monkeypatch.setattr("IPython.get_ipython", lambda: SHELL)
     monkeypatch.setattr("IPython.display.display", lambda data, raw, metadata: cards.append((data, metadata["ganlib"])))
     return cards
 
@@ -401,6 +406,7 @@ def test_the_compared_text_holds_no_measured_digit(shown, check, measured, how):
     for arguments in measured:
         getattr(claim("true"), check)(*arguments, **how)
         claims._shown.clear()
+        claims._last.clear()
     (one, first), (other, second) = shown
     assert one["text/plain"] == other["text/plain"]
     assert first["figures"] != second["figures"]
@@ -440,6 +446,15 @@ def test_more_evidence_for_a_card_says_also(shown):
     assert (last["id"], last.get_text()) == ("claim-typo-printed-2", "✗ also: 4.5 against 1 · asked: above 1")
     colours = [re.search("#[0-9a-f]{6}", data["text/html"])[0] for data, _ in shown]
     assert colours[0] == colours[1] != colours[2] == colours[3]
+
+
+def test_also_needs_the_same_card_just_above_in_the_same_cell(shown, monkeypatch):
+    claim("typo").above(2, 1)
+    monkeypatch.setattr(SHELL, "execution_count", 4)
+    claim("typo").above(3, 1)
+    claim("typo").printed.above(2, 1)
+    claim("typo").above(4, 1)
+    assert not [data for data, _ in shown if "also" in data["text/plain"]]
 
 
 def test_every_card_has_a_place_of_its_own(shown):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from pathlib import Path
@@ -59,7 +60,7 @@ def claims_page(entries, found, done) -> str:
     for page in (p for p in written if any(e["chapter"] == p and e["id"] in done for e in entries)):
         out += [f"## [{title(page)}](../{page}.ipynb)", ""]
         for entry in (e for e in entries if e["chapter"] == page and e["id"] in done):
-            out += [f'<p class="verdict-line" id="{entry["id"]}"><strong>{plain(entry["card"])}</strong>']
+            out += [f'<p class="verdict-line" id="{entry["id"]}"><strong>{html.escape(entry["card"])}</strong>']
             out += [f'<span class="verdict {css(entry)}">{VERDICTS[entry["status"]]}</span></p>', ""]
             for record in found[entry["id"]]:
                 out.append(
@@ -95,7 +96,7 @@ def errata_page(entries, found, done) -> str:
             records = found[entry["id"]]
             fails = " ".join(line(r) for r in records if r["printed"])
             holds = " ".join(line(r) for r in records if not r["printed"])
-            out += [f'<h3 id="{entry["id"]}">{plain(entry["printed"])}</h3>', ""]
+            out += [f'<h3 id="{entry["id"]}">{html.escape(entry["printed"])}</h3>', ""]
             out += [f"*Tempting, because* {plain(entry['tempting'])}", ""]
             out += [f"*What fails:* {fails}", "", f"*Right:* {plain(entry['card'])} {holds}", ""]
     return "\n".join(out) + "\n"
