@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
+SATURATION = "chapters/game/saturation"
 
 # module, function, what stands there, what is planted, the page that teaches it
 FAULTS = [
@@ -30,8 +31,8 @@ FAULTS = [
         "    real, fake = fake, real\n    return softplus(-real)",
         D,
     ),
-    ("losses", "minimax_g", "return -softplus(fake)", "return softplus(fake)", None),
-    ("losses", "nonsaturating_g", "return softplus(-fake)", "return -softplus(-fake)", D),
+    ("losses", "minimax_g", "return -softplus(fake)", "return softplus(fake)", SATURATION),
+    ("losses", "nonsaturating_g", "return softplus(-fake)", "return -softplus(-fake)", SATURATION),
     ("losses", "least_squares_d", "fake.square().mean(-1) / 2", "fake.square().mean(-1)", None),
     ("losses", "hinge_d", "relu(1 + fake)", "relu(1 - fake)", None),
     ("losses", "wasserstein_d", "fake.mean(-1) - real.mean(-1)", "real.mean(-1) - fake.mean(-1)", None),
