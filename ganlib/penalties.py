@@ -68,7 +68,6 @@ def r2(D: Callable, real: Tensor, fake: Tensor, *, generator=None) -> Tensor:
     return _slope(D, fake).square().mean(-1)
 
 
-@torch.no_grad()
 def clip_weights(D: nn.Module, c: float) -> None:
     """Put every parameter of D back into [-c, c], in place: the first WGAN's way to a Lipschitz critic.
 
@@ -79,8 +78,9 @@ def clip_weights(D: nn.Module, c: float) -> None:
     """
     if not 0 < c < float("inf"):
         raise ValueError(f"expected a positive bound, got {c}")
-    for parameter in D.parameters():
-        parameter.clamp_(-c, c)
+    with torch.no_grad():
+        for parameter in D.parameters():
+            parameter.clamp_(-c, c)
 
 
 def _between(real, fake, generator):
