@@ -344,6 +344,29 @@ def test_shapes_that_do_not_fit_are_refused(name):
 
 
 @each
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
+def test_densities_without_a_point_are_refused(name, shape):
+    with pytest.raises(ValueError, match="expected log-densities"):
+        getattr(divergences, name)(torch.zeros(shape), torch.zeros(shape))
+
+
+@each
+def test_a_grid_of_one_point_is_refused_and_one_of_two_is_not(name):
+    one, two = torch.tensor([0.3]).double(), torch.tensor([0.3, 0.9]).double()
+    with pytest.raises(ValueError, match="a grid"):
+        getattr(divergences, name)(one, one - 0.2, one)
+    assert getattr(divergences, name)(two, two - 0.2, two).isfinite()
+
+
+@each
+@pytest.mark.parametrize("first", [True, False])
+def test_an_infinite_density_is_refused(name, first):
+    log_p, log_q = torch.tensor([0.3, -0.8]), torch.tensor([0.4, torch.inf])
+    with pytest.raises(ValueError, match="NaN or"):
+        getattr(divergences, name)(*((log_q, log_p) if first else (log_p, log_q)))
+
+
+@each
 def test_a_nan_is_refused(name):
     bad = torch.tensor([0.2, torch.nan, 0.4])
     for p, q in [(bad, torch.zeros(3)), (torch.zeros(3), bad), (bad, bad)]:

@@ -55,10 +55,9 @@ EQUIVALENT = {
         "return _integral(p * torch.where(p > 0, log_p - log_q, [0 -> -1].0), x)",
     ],
     "the shapes are compared with each other as well": [
-        "if [log_p -> log_q].dim() < 1 or log_p.shape != log_q.shape or "
-        "(x is not None and x.shape != log_p.shape[-1:]):",
-        "if log_p.dim() < 1 or log_p.shape != log_q.shape or "
-        "(x is not None and x.shape != [log_p -> log_q].shape[-1:]):",
+        "if [log_p -> log_q].dim() < 1 or 0 in log_p.shape or log_p.shape != log_q.shape or (not _fits(x, log_p)):",
+        "if log_p.dim() < 1 or 0 in [log_p -> log_q].shape or log_p.shape != log_q.shape or (not _fits(x, log_p)):",
+        "if log_p.dim() < 1 or 0 in log_p.shape or log_p.shape != log_q.shape or (not _fits(x, [log_p -> log_q])):",
     ],
     "the second of two axes is the last": [
         "if x.dim() != 2 or y.dim() != 2 or x.shape[[ -> -]1] != y.shape[1] or (0 in x.shape + y.shape):",
