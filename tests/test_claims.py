@@ -457,6 +457,12 @@ def test_also_needs_the_same_card_just_above_in_the_same_cell(shown, monkeypatch
     assert not [data for data, _ in shown if "also" in data["text/plain"]]
 
 
+def test_a_cell_is_told_by_its_code_where_the_count_stands_still(shown):
+    for cell in ("cell 1", "cell 2"):
+        exec(compile("claim('typo').above(2, 1).above(3, 1)", cell, "exec"), {"claim": claim})
+    assert ["also" in data["text/plain"] for data, _ in shown] == [False, True, False, True]
+
+
 def test_every_card_has_a_place_of_its_own(shown):
     for _ in range(3):
         claim("typo").above(2, 1)
