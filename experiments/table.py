@@ -43,6 +43,13 @@ def code_hash(modules) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def script_hash() -> str:
+    """Hash of the script that runs and of its neighbours that it imports: what a finished part belongs to."""
+    files = {Path(m.__file__) for m in list(sys.modules.values()) if getattr(m, "__file__", None)}
+    text = b"".join(path.read_bytes() for path in sorted(files) if path.resolve().parent == Path(__file__).parent)
+    return hashlib.sha256(text).hexdigest()[:8]
+
+
 def hardware() -> str:
     """The processor, or the accelerator, that did the work."""
     if ganlib.rng().device.type == "cuda":
@@ -80,7 +87,7 @@ def main(name: str, cases: list[dict], trial, *, modules, seeds: int = 16):
     small = "--small" in sys.argv
     size, blocks = (2, 1) if small else (BLOCK, seeds // BLOCK)
     stamp = code_hash(modules)
-    folder = PARTS / f"{name}-{'small' if small else stamp}"
+    folder = PARTS / f"{name}-{'small' if small else stamp + '-' + script_hash()}"
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for number, case in enumerate(cases):
