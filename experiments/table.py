@@ -30,17 +30,38 @@ BLOCK = 16  # seeds that are trained at once
 
 
 def code_hash(modules) -> str:
-    """Hash of the code of some ganlib modules, without their comments and docstrings."""
+    """Hash of some of ganlib's code, without its comments and docstrings.
+
+    Args:
+        modules: whole ones, ``losses``, or one name of a module with all that it rests on there, ``metrics.modes``.
+    """
     parts = []
     for name in sorted(modules):
-        tree = ast.parse((ROOT / "ganlib" / f"{name}.py").read_text(encoding="utf-8"))
+        module, _, wanted = name.partition(".")
+        tree = ast.parse((ROOT / "ganlib" / f"{module}.py").read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             body = getattr(node, "body", None)
             if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
                 if isinstance(getattr(body[0].value, "value", None), str):
                     body[0].value.value = ""
-        parts.append(ast.dump(tree))
+        parts += [ast.dump(node) for node in (_rests_on(tree, wanted) if wanted else [tree])]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _rests_on(tree, wanted):
+    """A definition at a module's top, and those it mentions, in the order of the file."""
+    made = {}
+    for node in tree.body:
+        targets = getattr(node, "targets", [node])
+        made |= {name: node for t in targets if (name := getattr(t, "name", getattr(t, "id", None)))}
+    if wanted not in made:
+        raise ValueError(f"expected a name of the module, got {wanted!r}; there are: {', '.join(sorted(made))}")
+    found, todo = set(), [wanted]
+    while todo:
+        if (name := todo.pop()) not in found:
+            found.add(name)
+            todo += [n.id for n in ast.walk(made[name]) if isinstance(n, ast.Name) and n.id in made]
+    return [node for name, node in made.items() if name in found]
 
 
 def script_hash() -> str:
