@@ -2,15 +2,15 @@
 
 Modules are ranks: each imports only from ranks below it.
 
-====  ==============================================  =======================================
+====  ==============================================  ========================================================
 rank  modules                                         what they hold
-====  ==============================================  =======================================
+====  ==============================================  ========================================================
 3     ``training``, ``claims``                        the alternating game; settling a claim
 2     ``losses``, ``penalties``, ``divergences``,     functions of logits, of points, of
       ``metrics``, ``plots``, ``scrub``               densities, of samples; figures
 1     ``models``                                      networks, one file a family
-0     ``densities``, ``results``                      targets whose density is known; stored tables
-====  ==============================================  =======================================
+0     ``densities``, ``images``, ``results``          targets whose density is known; pictures; stored tables
+====  ==============================================  ========================================================
 
 Nothing is imported eagerly: ``import ganlib`` costs nothing and needs no torch.
 """

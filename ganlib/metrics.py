@@ -86,6 +86,92 @@ def frechet_distance(x: Tensor, y: Tensor) -> Tensor:
     return (mean_x - mean_y).square().sum(-1) + spread - 2 * overlap
 
 
+def inception_score(p: Tensor) -> Tensor:
+    r"""Exponential of the mean divergence of a picture's class probabilities from their average.
+
+    .. math:: \exp\,\frac1n\sum_i\mathrm{KL}\bigl(p(\cdot\mid x_i)\,\big\|\,\bar p\bigr)
+              = \exp\bigl(H(\bar p) - \overline{H(p(\cdot\mid x_i))}\bigr),\qquad \bar p=\frac1n\sum_i p(\cdot\mid x_i)
+
+    It is between 1 and the number of classes.
+
+    Args:
+        p: class probabilities of n pictures, shape ``(..., n, k)``.
+
+    Returns:
+        Shape ``(...)``, float64.
+
+    >>> inception_score(torch.eye(10))
+    tensor(10.0000, dtype=torch.float64)
+    """
+    p = _points(p, least=1)
+    if p.min() < 0 or (p.sum(-1) - 1).abs().max() > 1e-4:
+        raise ValueError("expected probabilities: numbers from 0 that sum to 1 over the last axis")
+    return (_entropy(p.mean(-2)) - _entropy(p).mean(-1)).exp()
+
+
+def kernel_distance(x: Tensor, y: Tensor) -> Tensor:
+    r"""Squared maximum mean discrepancy with the cubic kernel of the "kernel inception distance", unbiased.
+
+    .. math:: \frac{\sum_{i\ne j}k(x_i,x_j)}{n(n-1)} + \frac{\sum_{i\ne j}k(y_i,y_j)}{m(m-1)}
+              - \frac{2}{nm}\sum_{i,j}k(x_i,y_j),\qquad k(a,b)=\Bigl(\frac{a\cdot b}{d}+1\Bigr)^3
+
+    Args:
+        x: features, shape ``(..., n, d)``, n at least 2.
+        y: features, shape ``(..., m, d)``, m at least 2.
+
+    Returns:
+        Shape ``(...)``, float64; negative about as often as not when the laws are equal.
+    """
+    x, y = _pair(x, y)
+
+    def kernel(a, b):
+        return (a @ b.mT / a.shape[-1] + 1) ** 3
+
+    def within(a):
+        gram, n = kernel(a, a), a.shape[-2]
+        return (gram.sum((-2, -1)) - gram.diagonal(dim1=-2, dim2=-1).sum(-1)) / (n * (n - 1))
+
+    return within(x) + within(y) - 2 * kernel(x, y).mean((-2, -1))
+
+
+class Neighbours(NamedTuple):
+    """How two samples lie in each other's neighbourhoods; each field has shape ``(...)``."""
+
+    precision: Tensor
+    recall: Tensor
+    density: Tensor
+    coverage: Tensor
+
+
+def neighbours(real: Tensor, fake: Tensor, *, k: int = 5) -> Neighbours:
+    r"""Precision and recall, density and coverage, from balls that reach to the k-th nearest neighbour.
+
+    The ball :math:`B(x)` about a point reaches to its k-th nearest neighbour in its own sample.
+
+    Args:
+        real: features, shape ``(..., n, d)``, n above k.
+        fake: features, shape ``(..., m, d)``, m above k.
+        k: the neighbour that a ball reaches.
+
+    Returns:
+        ``precision``, the share of generated points in some real ball; ``recall``, the share of real points in some
+        generated ball; ``density``, the number of real balls that a generated point lies in, over k; ``coverage``, the
+        share of real balls that hold a generated point.
+    """
+    real, fake = _pair(real, fake)
+    if not 1 <= k < min(real.shape[-2], fake.shape[-2]):
+        raise ValueError(f"expected k from 1 to below n and m, got k={k}, n={real.shape[-2]} and m={fake.shape[-2]}")
+    between = _distances(real, fake)  # (..., n, m)
+    in_real = between <= _distances(real, real).kthvalue(k + 1, -1).values.unsqueeze(-1)
+    in_fake = between <= _distances(fake, fake).kthvalue(k + 1, -1).values.unsqueeze(-2)
+    return Neighbours(
+        precision=in_real.any(-2).double().mean(-1),
+        recall=in_fake.any(-1).double().mean(-1),
+        density=in_real.double().sum(-2).mean(-1) / k,
+        coverage=in_real.any(-1).double().mean(-1),
+    )
+
+
 def sliced_wasserstein(x: Tensor, y: Tensor, *, generator: torch.Generator, directions: int = 256) -> Tensor:
     r"""Sliced :math:`W_2`: the root mean square of the one-dimensional distances along random directions.
 
@@ -132,3 +218,11 @@ def _centred(x):
 def _compact(a):
     """A matrix with the same Gram matrix and at most d rows."""
     return torch.linalg.qr(a, mode="r").R if a.shape[-2] > a.shape[-1] else a
+
+
+def _entropy(p):
+    return -torch.special.xlogy(p, p).sum(-1)
+
+
+def _distances(x, y):
+    return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")

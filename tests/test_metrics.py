@@ -378,3 +378,145 @@ def test_modes_that_do_not_fit_are_refused(x, centres, sd):
     with pytest.raises(ValueError, match=r"expected x \(\.\.\., n, d\), centres \(k, d\) and sd > 0, got") as refusal:
         metrics.modes(torch.ones(x), torch.ones(centres), sd=sd)
     assert f"{x}, {centres}, sd={sd}" in str(refusal.value)
+
+
+# Equation: inception score
+
+
+def probabilities(shape, seed):
+    return np.random.default_rng(seed).dirichlet([0.3, 0.7, 1.1, 2.0], shape)
+
+
+def test_inception_score_is_the_exponential_of_the_mean_divergence():
+    p = probabilities((3, 41), 7)
+    mean = p.mean(1, keepdims=True)
+    by_hand = np.exp((p * np.log(p / mean)).sum(-1).mean(-1))
+    assert np.allclose(call("inception_score", p).numpy(), by_hand, rtol=1e-12)
+
+
+def test_inception_score_has_its_limits():
+    assert call("inception_score", np.tile(probabilities(1, 3), (9, 1))).item() == pytest.approx(1, abs=1e-12)
+    sure = np.eye(5)[np.random.default_rng(0).permutation(np.repeat(np.arange(5), 6))]
+    assert call("inception_score", sure).item() == pytest.approx(5, rel=1e-12)
+    uneven = np.eye(3)[[0, 0, 0, 1]]  # H(3/4, 1/4)
+    assert call("inception_score", uneven).item() == pytest.approx(4 / 27**0.25, rel=1e-12)
+    assert call("inception_score", probabilities(1, 4)).item() == pytest.approx(1, abs=1e-12)  # of one picture
+
+
+@pytest.mark.parametrize("p", [[[0.5, 0.6]], [[1.2, -0.2]], [[0.3, 0.6]], [[float("nan"), 1.0]]])
+def test_inception_score_wants_probabilities(p):
+    with pytest.raises(ValueError, match="expected"):
+        metrics.inception_score(torch.tensor(p))
+
+
+def test_inception_score_bears_rounding_of_float32():
+    p = torch.softmax(torch.randn(50, 10, generator=stream()), -1)
+    assert metrics.inception_score(p).dtype == torch.float64
+
+
+# Equation: kernel distance
+
+
+def test_kernel_distance_is_the_double_sum():
+    x, y = correlated(7, 3, 1), correlated(5, 3, 2)
+
+    def k(a, b):
+        return (a @ b / 3 + 1) ** 3
+
+    def same(points):
+        n = len(points)
+        return sum(k(points[i], points[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+
+    cross = sum(k(a, b) for a in x for b in y) / 35
+    assert call("kernel_distance", x, y).item() == pytest.approx(same(x) + same(y) - 2 * cross, rel=1e-12)
+    assert call("kernel_distance", y, x).item() == pytest.approx(same(x) + same(y) - 2 * cross, rel=1e-12)
+
+
+def test_kernel_distance_takes_leading_axes():
+    x, y = sample((2, 3, 8, 4), 5), sample((2, 3, 6, 4), 6) + 0.4
+    found = call("kernel_distance", x, y)
+    assert found.shape == (2, 3)
+    assert found[1, 2].item() == pytest.approx(call("kernel_distance", x[1, 2], y[1, 2]).item(), rel=1e-12)
+
+
+def test_kernel_distance_is_unbiased():
+    # equal laws: zero on average, both signs
+    found = call("kernel_distance", sample((4000, 6, 2), 8), sample((4000, 9, 2), 9))
+    assert abs(found.mean()) < 4 * found.std() / 4000**0.5
+    assert (found < 0).any() and (found > 0).any()
+
+
+def test_kernel_distance_of_a_shift_on_the_line():
+    # E over N(0,1) and N(t,1), d = 1: E(xx')^3 = (E x^3)^2 and so on
+    t = 0.7
+
+    def moments(m):
+        return m, m * m + 1, m**3 + 3 * m
+
+    def expected(a, b):
+        return sum(c * u * v for c, u, v in zip((3, 3, 1), moments(a), moments(b), strict=True)) + 1
+
+    truth = expected(0, 0) + expected(t, t) - 2 * expected(0, t)
+    found = call("kernel_distance", sample((3000, 40, 1), 10), sample((3000, 40, 1), 11) + t)
+    assert found.mean().item() == pytest.approx(truth, abs=4 * found.std().item() / 3000**0.5)
+
+
+# Equation: neighbours
+
+
+def neighbours_by_hand(real, fake, k):
+    """Second transcription, point by point."""
+
+    def reach(points):
+        return [sorted(np.linalg.norm(points - p, axis=1))[k] for p in points]
+
+    r, f = reach(real), reach(fake)
+    inside = [[np.linalg.norm(a - b) <= r[i] for i, a in enumerate(real)] for b in fake]
+    return (
+        np.mean([any(row) for row in inside]),
+        np.mean([any(np.linalg.norm(a - b) <= f[j] for j, b in enumerate(fake)) for a in real]),
+        np.mean([sum(row) for row in inside]) / k,
+        np.mean([any(row[i] for row in inside) for i in range(len(real))]),
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_neighbours_are_counted_as_by_hand(k):
+    real, fake = sample((23, 2), 12), 0.6 * sample((17, 2), 13) + [0.9, -0.3]
+    assert [v.item() for v in call("neighbours", real, fake, k=k)] == pytest.approx(
+        neighbours_by_hand(real, fake, k), rel=1e-12
+    )
+    reverse = call("neighbours", fake, real, k=k)
+    assert reverse.precision.item() == pytest.approx(neighbours_by_hand(real, fake, k)[1])
+
+
+def test_neighbours_of_a_sample_and_itself():
+    x = sample((30, 3), 14)
+    found = call("neighbours", x, x, k=3)
+    assert (found.precision, found.recall, found.coverage) == (1, 1, 1)
+    assert found.density.item() == pytest.approx(4 / 3, rel=1e-12)  # its own ball, and those of three others on average
+
+
+def test_neighbours_of_what_is_lost_and_what_is_made_up():
+    centres = np.array([[0.0, 0.0], [100.0, 0.0]])
+    both = np.concatenate([sample((40, 2), 15), sample((40, 2), 16) + centres[1]])
+    one = sample((60, 2), 17)
+    lost, made_up = call("neighbours", both, one), call("neighbours", one, both)
+    assert lost.precision > 0.9 and 0.4 < lost.recall <= 0.5 and 0.4 < lost.coverage <= 0.5
+    assert 0.4 < made_up.precision <= 0.5 and made_up.recall > 0.9 and made_up.coverage > 0.9
+
+
+def test_neighbours_take_leading_axes():
+    real, fake = sample((2, 15, 3), 18), sample((2, 12, 3), 19)
+    found = call("neighbours", real, fake)
+    assert all(v.shape == (2,) for v in found)
+    assert [v[1].item() for v in found] == [v.item() for v in call("neighbours", real[1], fake[1])]
+    assert [v[0].item() for v in found] == pytest.approx(neighbours_by_hand(real[0], fake[0], 5))  # k is 5
+
+
+@pytest.mark.parametrize("k", [0, 12, 15])
+def test_neighbours_want_points_beyond_the_ball(k):
+    with pytest.raises(ValueError, match="expected k"):
+        call("neighbours", sample((15, 3), 18), sample((12, 3), 19), k=k)
+    with pytest.raises(ValueError, match="expected k"):
+        call("neighbours", sample((12, 3), 18), sample((15, 3), 19), k=k)
