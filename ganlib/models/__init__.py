@@ -1,7 +1,20 @@
 """Networks, one file a family."""
 
+from ganlib.models.conditional import Concatenated, Projected
+from ganlib.models.dcgan import DCCritic, DCGenerator
 from ganlib.models.joint import MinibatchDiscrimination, Packed
 from ganlib.models.judge import Judge
 from ganlib.models.mlp import BatchedLinear, MLPCritic, MLPGenerator
 
-__all__ = ["BatchedLinear", "Judge", "MLPCritic", "MLPGenerator", "MinibatchDiscrimination", "Packed"]
+__all__ = [
+    "BatchedLinear",
+    "Concatenated",
+    "DCCritic",
+    "DCGenerator",
+    "Judge",
+    "MLPCritic",
+    "MLPGenerator",
+    "MinibatchDiscrimination",
+    "Packed",
+    "Projected",
+]
