@@ -21,7 +21,8 @@ class BatchedLinear(nn.Module):
         seeds: S, the number of layers.
         generator: draws the weights, on its device.
         spectral_norm: divide each :math:`W_s` by an estimate of its largest singular value: one power iteration a
-            forward in training, none in evaluation.
+            forward in training, none in evaluation. The estimate starts at random: before the first few forwards in
+            training it is no bound.
 
     >>> import ganlib
     >>> layer = BatchedLinear(2, 5, seeds=3, generator=ganlib.rng())
