@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
 SATURATION = "chapters/game/saturation"
+WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
 
 # module, function, what stands there, what is planted, the page that teaches it
 FAULTS = [
@@ -35,12 +36,12 @@ FAULTS = [
     ("losses", "nonsaturating_g", "return softplus(-fake)", "return -softplus(-fake)", SATURATION),
     ("losses", "least_squares_d", "fake.square().mean(-1) / 2", "fake.square().mean(-1)", None),
     ("losses", "hinge_d", "relu(1 + fake)", "relu(1 - fake)", None),
-    ("losses", "wasserstein_d", "fake.mean(-1) - real.mean(-1)", "real.mean(-1) - fake.mean(-1)", None),
-    ("losses", "relativistic_d", "softplus(fake - real)", "softplus(real - fake)", None),
-    ("penalties", "gradient_penalty", "fake, generator)) - 1).square()", "fake, generator)) + 1).square()", None),
-    ("penalties", "one_sided_penalty", ".relu().square()", ".square()", None),
-    ("penalties", "r1", "_slope(D, real).square()", "_slope(D, real)", None),
-    ("penalties", "r2", "_slope(D, fake).square()", "2 * _slope(D, fake).square()", None),
+    ("losses", "wasserstein_d", "fake.mean(-1) - real.mean(-1)", "real.mean(-1) - fake.mean(-1)", WGAN),
+    ("losses", "relativistic_d", "softplus(fake - real)", "softplus(real - fake)", CONVERGENCE),
+    ("penalties", "gradient_penalty", "fake, generator)) - 1).square()", "fake, generator)) + 1).square()", WGAN),
+    ("penalties", "one_sided_penalty", ".relu().square()", ".square()", WGAN),
+    ("penalties", "r1", "_slope(D, real).square()", "_slope(D, real)", CONVERGENCE),
+    ("penalties", "r2", "_slope(D, fake).square()", "2 * _slope(D, fake).square()", CONVERGENCE),
     ("divergences", "kl", "log_p - log_q, 0.0)", "log_q - log_p, 0.0)", ML),
     ("divergences", "reverse_kl", "return kl(log_q, log_p, x)", "return kl(log_p, log_q, x)", ML),
     ("divergences", "js", "kl(log_q, log_m, x)) / 2", "kl(log_q, log_m, x))", D),
