@@ -403,7 +403,17 @@ def test_inception_score_has_its_limits():
     assert call("inception_score", probabilities(1, 4)).item() == pytest.approx(1, abs=1e-12)  # of one picture
 
 
-@pytest.mark.parametrize("p", [[[0.5, 0.6]], [[1.2, -0.2]], [[0.3, 0.6]], [[float("nan"), 1.0]]])
+@pytest.mark.parametrize(
+    "p",
+    [
+        [[0.5, 0.6]],
+        [[1.2, -0.2]],
+        [[0.3, 0.6]],
+        [[float("nan"), 1.0]],
+        [[0.5, 0.5], [0.4, 0.5]],
+        [[0.5, 0.5], [0.5, 0.50015]],
+    ],
+)
 def test_inception_score_wants_probabilities(p):
     with pytest.raises(ValueError, match="expected"):
         metrics.inception_score(torch.tensor(p))
@@ -507,11 +517,22 @@ def test_neighbours_of_what_is_lost_and_what_is_made_up():
 
 
 def test_neighbours_take_leading_axes():
-    real, fake = sample((2, 15, 3), 18), sample((2, 12, 3), 19)
-    found = call("neighbours", real, fake)
-    assert all(v.shape == (2,) for v in found)
-    assert [v[1].item() for v in found] == [v.item() for v in call("neighbours", real[1], fake[1])]
-    assert [v[0].item() for v in found] == pytest.approx(neighbours_by_hand(real[0], fake[0], 5))  # k is 5
+    real, fake = sample((2, 3, 15, 3), 18), 1.4 * sample((2, 3, 12, 3), 19)
+    found = call("neighbours", real, fake, k=1)
+    assert all(v.shape == (2, 3) for v in found)
+    for i in range(2):
+        for j in range(3):
+            by_hand = neighbours_by_hand(real[i, j], fake[i, j], 1)
+            assert [v[i, j].item() for v in found] == pytest.approx(by_hand, rel=1e-12)
+    assert [v.item() for v in call("neighbours", real[1, 2], fake[1, 2])] == pytest.approx(
+        neighbours_by_hand(real[1, 2], fake[1, 2], 5)  # k is 5
+    )
+
+
+def test_the_edge_of_a_ball_belongs_to_it():
+    real, fake = np.array([[0.0], [-50.0]]), np.array([[2.0], [4.0], [100.0]])  # balls of radius 2, 2 and 96
+    assert call("neighbours", real, fake, k=1).recall == 0.5
+    assert call("neighbours", fake, real, k=1).precision == 0.5
 
 
 @pytest.mark.parametrize("k", [0, 12, 15])

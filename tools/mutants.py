@@ -72,6 +72,20 @@ EQUIVALENT = {
         *(f"def _points(x, least=[2 -> {other}]):" for other in (1, 3, 4)),
         "def _points(x, least=[ -> -]2):",
     ],
+    "a sample without points is refused as such": [
+        "p = _points(p, least=[1 -> 0])",
+        "p = _points(p, least=[ -> -]1)",
+    ],
+    "a bound that no sum of probabilities meets": [
+        "if p.min() < 0 or (p.sum(-1) - 1).abs().max() >[ -> =] 0.0001:",
+    ],
+    "both samples have one number of features": [
+        "return (a @ b.mT / [a -> b].shape[-1] + 1) ** 3",
+    ],
+    "distances within a sample are symmetric": [
+        "in_real = between <= _distances(real, real).kthvalue(k + 1, -[1 -> 2]).values.unsqueeze(-1)",
+        "in_fake = between <= _distances(fake, fake).kthvalue(k + 1, -[1 -> 2]).values.unsqueeze(-2)",
+    ],
     "the triangle of a square matrix has its shape and its Gram matrix": [
         "return torch.linalg.qr(a, mode='r').R if a.shape[-2] >[ -> =] a.shape[-1] else a",
     ],
