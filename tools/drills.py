@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
 SATURATION = "chapters/game/saturation"
+EVALUATION = "chapters/images/evaluation"
 WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
 
 # module, function, what stands there, what is planted, the page that teaches it
@@ -49,9 +50,18 @@ FAULTS = [
     ("divergences", "gaussian_entropy", "math.pi * math.e) + _log(sd)", "math.pi * math.e) - _log(sd)", ML),
     ("divergences", "gaussian_kl", "/ (2 * sd_q**2) - 0.5", "/ sd_q**2 - 0.5", ML),
     ("divergences", "wasserstein_1d", "(below_x - below_y).abs()", "(below_x + below_y).abs()", ML),
-    ("metrics", "modes", "distance <= 3 * sd", "distance <= sd", None),
-    ("metrics", "frechet_distance", "spread - 2 * overlap", "spread - overlap", None),
-    ("metrics", "sliced_wasserstein", ".mean((-2, -1)).sqrt()", ".mean((-2, -1))", None),
+    ("metrics", "modes", "distance <= 3 * sd", "distance <= sd", EVALUATION),
+    ("metrics", "frechet_distance", "spread - 2 * overlap", "spread - overlap", EVALUATION),
+    ("metrics", "inception_score", "_entropy(p).mean(-1)).exp()", "_entropy(p).sum(-1)).exp()", EVALUATION),
+    ("metrics", "kernel_distance", "- 2 * kernel(x, y)", "- kernel(x, y)", EVALUATION),
+    (
+        "metrics",
+        "neighbours (swapped)",
+        "    real, fake = _pair(real, fake)\n    if not 1 <= k",
+        "    fake, real = _pair(real, fake)\n    if not 1 <= k",
+        EVALUATION,
+    ),
+    ("metrics", "sliced_wasserstein", ".mean((-2, -1)).sqrt()", ".mean((-2, -1))", EVALUATION),
 ]
 
 # Runs a page's code cells in order, without a kernel; stops with the first claim or assertion that fails.
