@@ -33,7 +33,7 @@ def missing() -> list[str]:
             found.append(f"{page}: no HTML")
             continue
         heading = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").h1
-        if heading is None or heading.get_text().rstrip("#").strip() != source_title(page):
+        if heading is None or heading.get_text().replace("’", "'").rstrip("#").strip() != source_title(page):
             found.append(f"{page}: expected the title {source_title(page)!r}, got {heading and heading.get_text()!r}")
     return found
 
