@@ -16,17 +16,30 @@ MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training"]
 
 
 def play(
-    S, g, *, lr_D, lr_G, loss_D=losses.nonsaturating_d, loss_G=losses.nonsaturating_g, turns=2500, spectral=False, **how
+    S,
+    g,
+    *,
+    lr_D,
+    lr_G,
+    loss_D=losses.nonsaturating_d,
+    loss_G=losses.nonsaturating_g,
+    law=None,
+    unit=1.0,
+    width=32,
+    batch=64,
+    turns=2500,
+    spectral=False,
+    **how,
 ):
-    """Train S GANs in the standard bed; how their samples sit on the eight modes, S values a column."""
-    law = ring(0.1)
-    G = MLPGenerator((2, 32, 32, 2), seeds=S, generator=g)
-    D = MLPCritic((2, 32, 32), seeds=S, generator=g, spectral_norm=spectral)
+    """Train S GANs, in the standard bed unless told otherwise; how samples sit on the modes, S values a column."""
+    law = law or ring(0.1)
+    G = MLPGenerator((2, width, width, 2), seeds=S, generator=g)
+    D = MLPCritic((2, width, width), seeds=S, generator=g, spectral_norm=spectral)
     optimizers = [
         torch.optim.Adam(net.parameters(), lr=lr, betas=(0.5, 0.999), fused=True) for net, lr in ((D, lr_D), (G, lr_G))
     ]
     decays = [torch.optim.lr_scheduler.LinearLR(o, 1, 0.0, total_iters=turns) for o in optimizers]
-    batches = (law.sample((S, 64), generator=g) for _ in range(turns * how.get("d_steps", 1)))
+    batches = (law.sample((S, batch), generator=g) / unit for _ in range(turns * how.get("d_steps", 1)))
 
     def noise(shape):
         return torch.randn(*shape, 2, generator=g, device=g.device)
@@ -35,7 +48,7 @@ def play(
         for decay in decays:
             decay.step()
     with torch.no_grad():
-        made = G(noise((S, 2500))).nan_to_num(nan=1e3).clamp(-1e3, 1e3)
+        made = unit * G(noise((S, 2500))).nan_to_num(nan=1e3).clamp(-1e3, 1e3)
     found = metrics.modes(made, law.centres, 0.1)
     return {
         "captured": [int(v) for v in found.captured],

@@ -7,7 +7,7 @@ from torch import nn
 
 from ganlib import losses, penalties
 from ganlib.models import MLPCritic, MLPGenerator
-from ganlib.training import alternate, maximise
+from ganlib.training import alternate, maximise, unrolled
 
 S, N = 3, 16
 SIZES = (2, 8, 8)
@@ -604,3 +604,53 @@ def test_seeds_that_share_parameters_cannot_die_alone():
 def test_points_without_features_are_refused():
     with pytest.raises(ValueError, match=r"expected points \(\.\.\., n, d\) or images"):
         next(play(*players(), draws(1, N), draws(2, S, N, 2, seed=5)))
+
+
+class Line(torch.nn.Module):
+    """D(x) = w x, so that unrolling has a closed form."""
+
+    def __init__(self, w):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor(w, dtype=torch.float64))
+
+    def forward(self, x):
+        return (self.w * x).squeeze(-1)
+
+
+def test_unrolling_a_linear_critic_has_the_closed_form():
+    real = torch.tensor([[2.3], [-0.7], [1.9]], dtype=torch.float64)
+    fake = torch.tensor([[0.4], [3.2], [-1.6]], dtype=torch.float64, requires_grad=True)
+    D, steps, lr = Line(0.6), 3, 0.25
+    critic = unrolled(D, real, fake, loss_D=losses.wasserstein_d, steps=steps, lr=lr)
+    w = 0.6 - steps * lr * (fake.mean() - real.mean())  # the loss is w (mean fake - mean real)
+    torch.testing.assert_close(critic(fake), (w * fake).squeeze(-1))
+    (actual,) = torch.autograd.grad(critic(fake).sum(), fake)
+    (expected,) = torch.autograd.grad((w * fake).sum(), fake)  # w moves with fake too
+    torch.testing.assert_close(actual, expected)
+    assert D.w.item() == 0.6
+
+
+def test_looking_no_step_ahead_is_the_critic_itself():
+    x = draws(1, 1, 4, 2)[0]
+    D = MLPCritic((2, 8), generator=stream(6)).double()
+    torch.testing.assert_close(unrolled(D, x, -x, loss_D=losses.minimax_d, steps=0, lr=0.3)(x), D(x))
+
+
+def looking(look_ahead=None):
+    g = stream(7)
+    G, D = MLPGenerator((2, 8, 2), seeds=2, generator=g), MLPCritic((2, 8), seeds=2, generator=g)
+    players = [torch.optim.SGD(network.parameters(), lr=0.1) for network in (D, G)]
+    batches = (torch.randn(2, 6, 2, generator=g) for _ in range(3))
+    steps = alternate(
+        G, D, batches, lambda shape: torch.randn(*shape, 2, generator=g),
+        losses.minimax_d, losses.nonsaturating_g, *players, look_ahead=look_ahead,
+    )  # fmt: skip
+    return [step.loss_G for step in steps]
+
+
+def test_the_generator_faces_the_critic_it_looks_ahead_to():
+    def ahead(D, x, fake):
+        return unrolled(D, x, fake, loss_D=losses.minimax_d, steps=2, lr=0.5)
+
+    assert all(torch.equal(a, b) for a, b in zip(looking(), looking(lambda D, x, fake: D), strict=True))
+    assert not torch.equal(looking()[0], looking(ahead)[0])

@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
 SATURATION = "chapters/game/saturation"
-EVALUATION = "chapters/images/evaluation"
+COLLAPSE, EVALUATION = "chapters/game/mode_collapse", "chapters/images/evaluation"
 WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
 
 # module, function, what stands there, what is planted, the page that teaches it
@@ -61,6 +61,8 @@ FAULTS = [
         "    fake, real = _pair(real, fake)\n    if not 1 <= k",
         EVALUATION,
     ),
+    ("models/joint", "MinibatchDiscrimination", "p=1)).sum(-1) - 1", "p=1)).sum(-1)", COLLAPSE),
+    ("training", "unrolled", "p - lr * g", "p + lr * g", None),
     ("metrics", "sliced_wasserstein", ".mean((-2, -1)).sqrt()", ".mean((-2, -1))", EVALUATION),
 ]
 
@@ -113,7 +115,7 @@ def planted(module, function, old, new, page):
     folder = copy()
     try:
         replace(folder / "ganlib" / f"{module}.py", old, new)
-        status, text = run(folder, "-m", "pytest", "-q", "-x", f"tests/test_{module}.py")
+        status, text = run(folder, "-m", "pytest", "-q", "-x", f"tests/test_{Path(module).name}.py")
         by = ["a unit test"] if status == 1 and " failed" in text else []
         if page:
             status, text = run(folder, "-c", PLAY, page)

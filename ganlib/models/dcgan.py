@@ -72,7 +72,6 @@ class DCCritic(nn.Module):
         super().__init__()
         side = _side(size)
         self.features = 2 * width * side**2  # of a picture, before the last layer
-
         leaky = partial(nn.LeakyReLU, 0.2)
 
         def build():
