@@ -2,8 +2,10 @@
 
 1. It compares text and nothing else: the measured figures live in HTML, which differs from machine to machine.
 2. A dead kernel is reported within a second, with its exit status; nbval alone waits for the cell's whole timeout.
+3. A notebook whose pictures are downloaded is skipped whole, with the reason, where they cannot be had.
 """
 
+import re
 import time
 from queue import Empty
 
@@ -35,6 +37,28 @@ def await_reply(self, msg_id, timeout=None):
                 pytest.fail(f"kernel died (exit status {status}); -9 usually means out of memory", pytrace=False)
             if deadline is not None and time.monotonic() > deadline:
                 raise
+
+
+def pytest_collection_modifyitems(items):
+    """Skip every cell of a notebook that cannot have its pictures."""
+    notebooks = {item.path for item in items if item.path.suffix == ".ipynb"}
+    reasons = {path: why_not(path.read_text(encoding="utf-8")) for path in notebooks}
+    for item in items:
+        if reason := reasons.get(item.path):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def why_not(source):
+    """What keeps the pictures that a notebook loads from being had; they are downloaded here, before any cell runs."""
+    for name in sorted(set(re.findall(r"\bimages\.((?:fashion_)?mnist)\(", source))):
+        from ganlib import images
+
+        try:
+            for train in (True, False):
+                getattr(images, name)(train=train)
+        except OSError as error:
+            return str(error)
+    return None
 
 
 IPyNbCell.compare_outputs = compare_outputs

@@ -37,6 +37,8 @@ def test_a_script_runs_small(name):
     script = [sys.executable, ROOT / "experiments" / f"{name}.py", "--small"]
     before = (FOLDER / f"{name}.csv").read_bytes()
     ran = subprocess.run(script, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    if "and could not get it. Tried" in ran.stderr:
+        pytest.skip(ran.stderr.splitlines()[-1])
     assert ran.returncode == 0, ran.stderr[-2000:]
     assert (FOLDER / f"{name}.csv").read_bytes() == before  # a small run stores nothing in the package
     made = (ROOT / "build" / "experiments" / f"{name}-small" / f"{name}.csv").read_text(encoding="utf-8")

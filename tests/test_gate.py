@@ -122,3 +122,14 @@ def test_a_dead_kernel_is_reported_within_five_seconds(gate, death, status):
     assert f"kernel died ({status})" in report
     assert "PASSED page.ipynb::Cell 0\n" in report and "FAILED page.ipynb::Cell 1" in report
     assert reported - float((folder / "died").read_text(encoding="utf-8")) < 5
+
+
+def test_a_notebook_whose_pictures_cannot_be_had_is_skipped_whole(gate, monkeypatch, tmp_path):
+    monkeypatch.setenv("GANLIB_DATA", str(tmp_path))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody answers
+    code, report, _ = gate(("1 / 0",), ("from ganlib import images\nx = images.mnist(8)",))
+    assert code == 0 and "2 skipped" in report and "passed" not in report and "failed" not in report
+    assert "train-images-idx3-ubyte.gz" in report and str(tmp_path / "mnist") in report
+    code, report, _ = gate(("1 / 0",), ("print('images.mnist without a call')",))
+    assert code == 1 and "skipped" not in report

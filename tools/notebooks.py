@@ -157,6 +157,7 @@ def test(path: Path) -> tuple[bool, str]:
         "--nbval",
         "--nbval-current-env",
         f"--nbval-cell-timeout={CELL_LIMIT}",
+        "-rs",
     ]
     start = time.monotonic()
     process = subprocess.Popen(
@@ -173,11 +174,11 @@ def test(path: Path) -> tuple[bool, str]:
         memory > MEMORY_LIMIT
     )
     passed = process.returncode == 0 and not over
-    name = path.relative_to(ROOT / "chapters")
-    report = (
-        f"{name}: {'ok' if passed else 'FAILED'}, {cpu:.0f} CPU s, {time.monotonic() - start:.0f} s, {memory:.2f} GB"
-    )
-    return passed, report + "".join(f", {what}" for what in over) + ("" if passed else "\n" + "".join(lines))
+    skipped = next((line.partition(": ")[2].strip() for line in lines if line.startswith("SKIPPED")), "")
+    verdict = "FAILED" if not passed else "SKIPPED" if skipped else "ok"
+    report = f"{path.relative_to(ROOT / 'chapters')}: {verdict}, {cpu:.0f} CPU s, {time.monotonic() - start:.0f} s, "
+    report += ", ".join([f"{memory:.2f} GB", *over, *([skipped] if skipped else [])])
+    return passed, report + ("" if passed else "\n" + "".join(lines))
 
 
 def main(action, *names):
