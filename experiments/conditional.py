@@ -26,7 +26,7 @@ MODULES = [
     "models/judge",
     "models/mlp",
 ]
-MODULES += ["penalties", "training"]
+MODULES += ["penalties", "training.alternate"]
 WIDTH, Z = 128, 16
 
 

@@ -15,7 +15,8 @@ from ganlib.models import BatchedLinear, MinibatchDiscrimination, MLPCritic, MLP
 from ganlib.training import alternate, unrolled
 
 RATES = {"balanced": (3e-3, 3e-3), "collapse-prone": (3e-3, 7.5e-4)}  # of G and of D
-MODULES = ["densities", "losses", "metrics.modes", "models/joint", "models/mlp", "penalties", "training"]
+MODULES = ["densities", "losses", "metrics.modes", "models/joint", "models/mlp", "penalties"]
+MODULES += ["training.alternate", "training.unrolled"]
 
 
 class Joint(nn.Module):

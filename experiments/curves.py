@@ -16,7 +16,7 @@ from ganlib.densities import ring
 from ganlib.models import MLPCritic, MLPGenerator
 from ganlib.training import alternate
 
-MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training"]
+MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training.alternate"]
 LAW, WIDTH, REACH = ring(0.1), 0.1, 3.5
 CURVES = ["loss_D", "loss_G", "norm_D", "norm_G", "swing_D", "swing_G", "accuracy", "held_out"]
 

@@ -15,7 +15,7 @@ from ganlib.models.judge import judge
 from ganlib.training import alternate
 
 MODULES = ["images.digits", "images.stack", "losses", "metrics.frechet_distance", "models/_drawn"]
-MODULES += ["models/dcgan", "models/judge", "training"]
+MODULES += ["models/dcgan", "models/judge", "training.alternate"]
 Z, WIDTH, TURNS, SAMPLE = 32, 16, 320, 2600
 
 PLAIN = {"rule": "all rules", "nets": "rules", "optimizer": "Adam", "lr": 1e-3, "momentum": 0.5}

@@ -12,7 +12,7 @@ from ganlib.training import alternate
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 CASES = [{"lr_G": lr_G, "lr_D": lr_D} for lr_G in RATES for lr_D in RATES]
-MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training"]
+MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training.alternate"]
 
 
 def play(

@@ -30,7 +30,7 @@ GENERATORS = {
     "3 × 32, tanh": ((2, 32, 32, 32, 2), nn.Tanh()),
 }
 CASES = [{"generator": generator, "game": game} for generator in GENERATORS for game in GAMES]
-MODULES = ["densities", "divergences", "losses", "metrics.modes", "models/mlp", "penalties", "training"]
+MODULES = ["densities", "divergences", "losses", "metrics.modes", "models/mlp", "penalties", "training.alternate"]
 
 
 def network(sizes, activation, S, g):
