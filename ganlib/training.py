@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib._shapes import batch_shape
+from ganlib.models.translation import gap
 
 
 class Step(NamedTuple):
@@ -88,6 +89,63 @@ def alternate(
             critic = look_ahead(D, x, fake) if look_ahead else D
             cost = loss_G(critic(x, *condition) if pair else None, critic(fake, *condition))
             seeds.step(cost, optimizer_G, f"loss_G at step {number}")
+        yield Step(number, value.detach(), cost.detach(), seeds.alive.clone())
+
+
+def translate(
+    G: nn.Module,
+    F: nn.Module,
+    D_X: nn.Module,
+    D_Y: nn.Module,
+    batches: Iterable,
+    loss_D: Callable,
+    loss_G: Callable,
+    optimizer_D: torch.optim.Optimizer,
+    optimizer_G: torch.optim.Optimizer,
+    *,
+    cycle: float = 10.0,
+    identity: float = 0.0,
+) -> Iterator[Step]:
+    r"""Two games at once, one a direction, tied by the way there and back; a :class:`Step` at a time.
+
+    .. math:: L_G(D_Y(G(x))) + L_G(D_X(F(y))) + \lambda\,\bigl(|F(G(x)) - x| + |G(F(y)) - y|\bigr)
+              + \mu\,\bigl(|G(y) - y| + |F(x) - x|\bigr)
+
+    Args:
+        G: from X to Y, points or pictures.
+        F: from Y to X.
+        D_X: tells X from what F makes, one number a point.
+        D_Y: tells Y from what G makes.
+        batches: yields ``x`` and ``y``, which need not belong together; one turn takes one of them.
+        loss_D: ``loss_D(real, fake)`` of logits.
+        loss_G: ``loss_G(None, fake)`` of logits.
+        optimizer_D: moves the parameters of both critics.
+        optimizer_G: moves those of G and F.
+        cycle: the weight :math:`\lambda`; at 0 nothing is taken there and back.
+        identity: the weight :math:`\mu`; at 0 no map sees what is of its target already.
+
+    Yields:
+        Number of the turn, from 1; the sum of the critics' losses; what G and F descend; which seeds are alive.
+
+    Raises:
+        FloatingPointError: as :func:`alternate` does.
+        ValueError: if a weight is negative.
+    """
+    if min(cycle, identity) < 0:
+        raise ValueError(f"expected cycle and identity of at least 0, got {cycle} and {identity}")
+    seeds = _Seeds(G, F, D_X, D_Y)
+    for number, (x, y) in enumerate(batches, 1):
+        with torch.no_grad():
+            to_x, to_y = F(y), G(x)
+        value = loss_D(D_X(x), D_X(to_x)) + loss_D(D_Y(y), D_Y(to_y))
+        seeds.step(value, optimizer_D, f"loss_D at step {number}")
+        to_x, to_y = F(y), G(x)
+        cost = loss_G(None, D_X(to_x)) + loss_G(None, D_Y(to_y))
+        if cycle:
+            cost = cost + cycle * (gap(F(to_y), x) + gap(G(to_x), y))
+        if identity:
+            cost = cost + identity * (gap(F(x), x) + gap(G(y), y))
+        seeds.step(cost, optimizer_G, f"loss_G at step {number}")
         yield Step(number, value.detach(), cost.detach(), seeds.alive.clone())
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from ganlib import losses, penalties
-from ganlib.models import MLPCritic, MLPGenerator
-from ganlib.training import alternate, maximise, unrolled
+from ganlib.models import DCCritic, MLPCritic, MLPGenerator, Translator
+from ganlib.training import alternate, maximise, translate, unrolled
 
 S, N = 3, 16
 SIZES = (2, 8, 8)
@@ -545,6 +545,155 @@ def test_tensors_without_a_seed_axis_are_left_to_the_living():
     for step in play(G, D, x, z, after_D=lambda d: d.temperature.mul_(0.5)):
         assert D.temperature == 0.7 * 0.5**step.number
     assert same(seed(weights(D), 0, 2), seed(expected[-1][OF_D], 0, 2))
+
+
+# Two games tied by the way there and back
+
+
+def quartet(seeds=S):
+    """G and F, then the critics of X and Y."""
+    maps = [MLPGenerator((*SIZES, 2), seeds=seeds, generator=stream(k)) for k in (2, 4)]
+    critics = [MLPCritic(SIZES, seeds=seeds, generator=stream(k)) for k in (3, 5)]
+    return [net.double() for net in (*maps, *critics)]
+
+
+def movers(nets, kind=torch.optim.SGD):
+    """One optimizer for the critics, one for the maps."""
+    parameters = [[p for net in pair for p in net.parameters()] for pair in (nets[2:], nets[:2])]
+    return [kind(group, lr=0.05) for group in parameters]
+
+
+def unpaired(steps, *shape):
+    return list(zip(draws(steps, *shape), 3 + 0.5 * draws(steps, *shape, seed=5), strict=True))
+
+
+def there_and_back(nets, batches, loss=(losses.nonsaturating_d, losses.nonsaturating_g), moves=None, **weights):
+    return translate(*nets, batches, *loss, *(moves or movers(nets)), **weights)
+
+
+@pytest.mark.parametrize(("cycle", "identity"), [(0, 0), (0.7, 0), (0, 1.3), (0.7, 1.3), (None, None)])
+def test_translation_is_its_formula_one_step_after_another(cycle, identity):
+    nets = quartet(seeds=1)
+    G, F, D_X, D_Y = by_hand = deepcopy(nets)
+    batches, given = unpaired(4, 1, N, 2), {"cycle": cycle, "identity": identity}
+    steps = list(there_and_back(nets, batches, **{k: v for k, v in given.items() if v is not None}))
+
+    def log_d(logits):
+        return torch.sigmoid(logits).log().mean()
+
+    def sgd(loss, *moved):
+        parameters = [p for net in moved for p in net.parameters()]
+        for p, slope in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+            p.data -= 0.05 * slope
+
+    a, b = 10 if cycle is None else cycle, identity or 0  # the defaults are 10 and 0
+    for step, (x, y) in zip(steps, batches, strict=True):
+        score = log_d(D_X(x)) + log_d(-D_X(F(y))) + log_d(D_Y(y)) + log_d(-D_Y(G(x)))
+        sgd(-score, D_X, D_Y)
+        cost = -log_d(D_Y(G(x))) - log_d(D_X(F(y)))
+        cost = cost + a * ((F(G(x)) - x).abs().mean() + (G(F(y)) - y).abs().mean())
+        cost = cost + b * ((G(y) - y).abs().mean() + (F(x) - x).abs().mean())
+        sgd(cost, G, F)
+        assert step.loss_D.tolist() == pytest.approx([-score.item()], rel=1e-12)
+        assert step.loss_G.tolist() == pytest.approx([cost.item()], rel=1e-12)
+        assert not step.loss_D.requires_grad
+        assert not step.loss_G.requires_grad
+    assert [step.number for step in steps] == [1, 2, 3, 4]
+    assert gap(weights(*nets), weights(*by_hand)) <= 1e-12
+
+
+def test_an_ensemble_of_translators_is_as_many_separate_runs():
+    nets = quartet()
+    separate = [[alone(net, s) for net in nets] for s in range(S)]
+    batches = unpaired(100, S, N, 2)
+    adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
+
+    def run(nets, batches):
+        history = list(there_and_back(nets, batches, moves=movers(nets, adam), cycle=2.0, identity=0.5))
+        return [torch.stack([step.loss_D for step in history]), torch.stack([step.loss_G for step in history])]
+
+    together = run(nets, batches)
+    for s, own in enumerate(separate):
+        theirs = run(own, [(x[s : s + 1], y[s : s + 1]) for x, y in batches])
+        assert gap(theirs, [t[:, s : s + 1] for t in together]) <= 1e-11
+        assert gap(state(*own), [t[s : s + 1] for t in state(*nets)]) <= 1e-11
+
+
+def test_the_critics_step_leaves_both_maps_alone_and_theirs_the_critics():
+    nets, seen = quartet(), []
+    G, F, D_X, D_Y = nets
+    start = weights(*nets)
+
+    def loss_g(real, fake):
+        assert real is None
+        assert [p.grad for p in (*G.parameters(), *F.parameters())] == [None] * 12
+        seen.append((weights(G, F), weights(D_X, D_Y)))
+        return losses.nonsaturating_g(real, fake)
+
+    list(there_and_back(nets, unpaired(1, S, N, 2), loss=(losses.nonsaturating_d, loss_g)))
+    assert len(seen) == 2
+    for maps, critics in seen:
+        assert same(maps, start[:12])
+        assert not any(torch.equal(*of) for of in zip(critics, start[12:], strict=True))
+        assert same(critics, weights(D_X, D_Y))
+    assert not any(torch.equal(*of) for of in zip(weights(G, F), start[:12], strict=True))
+
+
+@pytest.mark.parametrize(("cycle", "identity", "calls"), [(0, 0, 2), (1, 0, 3), (0, 1, 3), (1, 1, 4)])
+def test_what_has_no_weight_is_not_computed(cycle, identity, calls):
+    G, F, *critics = quartet()
+    maps = Conditional(G), Conditional(F)
+    list(there_and_back((*maps, *critics), unpaired(3, S, N, 2), cycle=cycle, identity=identity))
+    assert [len(net.asked) for net in maps] == [3 * calls] * 2
+
+
+def test_the_two_batches_may_differ_in_size():
+    nets = quartet()
+    x, y = draws(1, S, N, 2)[0], draws(1, S, 5, 2, seed=5)[0]
+    (step,) = there_and_back(nets, [(x, y)], identity=1.0)
+    assert step.loss_G.shape == (S,)
+
+
+def test_translators_of_pictures_play_too():
+    nets = [Translator(width=3, generator=stream(k)) for k in (2, 4)]
+    nets += [DCCritic(size=8, width=3, generator=stream(k)) for k in (3, 5)]
+    before = weights(*nets)
+    batches = [tuple(t.float() for t in pair) for pair in unpaired(2, 4, 1, 8, 8)]
+    steps = list(there_and_back(nets, batches, identity=1.0))
+    assert [step.loss_G.shape for step in steps] == [()] * 2
+    assert not same(before, weights(*nets))
+
+
+def test_a_translating_seed_that_dies_is_frozen_and_the_others_play_on():
+    batches = unpaired(T, S, N, 2)
+    nets = quartet()
+    list(there_and_back(nets, batches))
+    expected = weights(*nets)
+    batches = [(x.clone(), y.clone()) for x, y in batches]
+    batches[2][1][1, 4] = torch.nan
+    nets, history = quartet(), []
+    for step in there_and_back(nets, batches):
+        history.append((step.alive.tolist(), weights(*nets)))
+    assert [alive for alive, _ in history] == [[True] * 3] * 2 + [[True, False, True]] * 4
+    assert same(seed(history[-1][1], 0, 2), seed(expected, 0, 2))
+    assert same(seed(history[-1][1], 1), seed(history[1][1], 1))
+
+
+@pytest.mark.parametrize("player", ["D", "G"])
+def test_translation_stops_before_a_step_that_is_not_finite(player):
+    nets = quartet()
+    loss = [losses.nonsaturating_d, losses.nonsaturating_g]
+    loss["DG".index(player)] = spoiled(3, torch.nan, loss["DG".index(player)])
+    game = there_and_back(nets, unpaired(3, S, N, 2), loss=loss)
+    with pytest.raises(FloatingPointError, match=f"loss_{player} at step 2 is"):
+        list(game)
+    assert all(p.isfinite().all() for p in weights(*nets))
+
+
+@pytest.mark.parametrize(("cycle", "identity"), [(-1, 0), (1, -0.5)])
+def test_a_negative_weight_is_refused(cycle, identity):
+    with pytest.raises(ValueError, match=f"cycle and identity of at least 0, got {cycle} and {identity}"):
+        next(there_and_back(quartet(), unpaired(1, S, N, 2), cycle=cycle, identity=identity))
 
 
 # Climbing

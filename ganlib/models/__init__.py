@@ -5,6 +5,7 @@ from ganlib.models.dcgan import DCCritic, DCGenerator
 from ganlib.models.joint import MinibatchDiscrimination, Packed
 from ganlib.models.judge import Judge
 from ganlib.models.mlp import BatchedLinear, MLPCritic, MLPGenerator
+from ganlib.models.translation import Translator
 
 __all__ = [
     "BatchedLinear",
@@ -17,4 +18,5 @@ __all__ = [
     "MinibatchDiscrimination",
     "Packed",
     "Projected",
+    "Translator",
 ]
