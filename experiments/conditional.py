@@ -153,7 +153,8 @@ METHODS = (
     "no label in D",
 )
 CASES = [{"method": method, "turns": 500} for method in METHODS]
-CASES += [{"method": method, "turns": 2000} for method in ("concatenation", "no label in D")]
+LONG = "concatenation", "no label in D", "beside the last features"
+CASES += [{"method": method, "turns": 2000} for method in LONG]
 
 if __name__ == "__main__":
     main("conditional", CASES, trial, modules=MODULES)

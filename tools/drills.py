@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
 SATURATION = "chapters/game/saturation"
 COLLAPSE, EVALUATION = "chapters/game/mode_collapse", "chapters/images/evaluation"
+CYCLE = "chapters/images/cyclegan"
 WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
 
 # module, function, what stands there, what is planted, the page that teaches it
@@ -63,6 +64,8 @@ FAULTS = [
     ),
     ("models/joint", "MinibatchDiscrimination", "p=1)).sum(-1) - 1", "p=1)).sum(-1)", COLLAPSE),
     ("training", "unrolled", "p - lr * g", "p + lr * g", None),
+    ("training", "translate", "gap(F(to_y), x)", "gap(to_y, x)", CYCLE),
+    ("models/translation", "gap", "(a - b).abs()", "(a - b)", CYCLE),
     ("metrics", "sliced_wasserstein", ".mean((-2, -1)).sqrt()", ".mean((-2, -1))", EVALUATION),
 ]
 
