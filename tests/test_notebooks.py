@@ -130,12 +130,14 @@ def a_summary_and_sources(nb, page):
 
 @rule
 def a_text_for_every_image(nb, page):
-    """An alternative text of twenty letters at least, in the metadata of the cell."""
+    """An alternative text of twenty letters at least, in the metadata of the cell, and an image where there is one."""
     for cell in code(nb):
         images = [o for o in cell.outputs if any(kind.startswith("image/") for kind in o.get("data", {}))]
         text = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         if images and len(text.strip()) < 20:
             yield f"cell {cell.id}: the image has the text {text!r}"
+        if text and not images and "data:image/" not in str(cell.outputs):
+            yield f"cell {cell.id} shows no image, and has a text for one"
 
 
 @rule
@@ -501,6 +503,10 @@ BITES = [
     ("a_summary_and_sources", changed(small(), -1, "## Sources")),
     ("a_text_for_every_image", small(cell=picture())),
     ("a_text_for_every_image", small(cell=picture(mystnb={"image": {"alt": "A figure."}}))),
+    (
+        "a_text_for_every_image",
+        small(cell=new_code_cell("x = 1", metadata={"mystnb": {"image": {"alt": 5 * "text "}}})),
+    ),
     ("nothing_shown_by_accident", small(cell=showing("<matplotlib.legend.Legend>"))),
     ("nothing_shown_by_accident", small(cell=showing("[<matplotlib.lines.Line2D>]"))),
     ("nothing_shown_by_accident", small(cell=showing("Text(0.5, 1.0, 'title')"))),

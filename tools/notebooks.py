@@ -30,6 +30,7 @@ KEPT = {"tags", "mystnb"}  # cell metadata that means something to the book
 VIEW = "application/vnd.jupyter.widget-view+json"  # its model ids mean nothing without the kernel
 PROMPTS = {"setup": "Show the set-up for Colab", "solution": "Show the solution in code"}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+os.environ.pop("MPLBACKEND", None)  # another backend than the notebook's own would show no figure
 FORBIDDEN = {
     "NaN": re.compile(r"\b(nan|inf)\b", re.I),
     "an address": re.compile(r"0x[0-9a-f]{6,}", re.I),
