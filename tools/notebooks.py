@@ -195,11 +195,11 @@ def main(action, *names):
     if action != "test":
         raise SystemExit(__doc__)
     with ThreadPoolExecutor(2) as pool:
-        failed = 0
+        failed = skipped = 0
         for passed, report in pool.map(test, paths):
             print(report, flush=True)
-            failed += not passed
-    print(f"{len(paths) - failed} passed, {failed} failed")
+            failed, skipped = failed + (not passed), skipped + (": SKIPPED, " in report)
+    print(f"{len(paths) - failed - skipped} passed, {skipped} skipped, {failed} failed")
     return bool(failed)
 
 
