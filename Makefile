@@ -51,7 +51,7 @@ bench: .venv/.run  ## our cost beside the alternatives'
 	$(PY) benchmarks/bench.py
 
 experiments: .venv/.run  ## re-make the stored tables; interrupted, it goes on where it was
-	for script in $(filter-out experiments/table.py,$(wildcard experiments/*.py)); do $(PY) $$script || exit 1; done
+	for script in $(filter-out experiments/table.py,$(wildcard experiments/*.py)); do $(PY) $$script || failed=1; done; [ -z "$$failed" ]
 
 cover: .venv/.run  ## draw assets/cover.webp
 	$(PY) tools/cover.py
