@@ -108,15 +108,17 @@ def translate(
 ) -> Iterator[Step]:
     r"""Two games at once, one a direction, tied by the way there and back; a :class:`Step` at a time.
 
-    .. math:: L_G(D_Y(G(x))) + L_G(D_X(F(y))) + \lambda\,\bigl(|F(G(x)) - x| + |G(F(y)) - y|\bigr)
-              + \mu\,\bigl(|G(y) - y| + |F(x) - x|\bigr)
+    .. math::
+        & L_G(D_Y(G(x))) + L_G(D_X(F(y))) \\
+        & + \lambda\,\bigl(|F(G(x)) - x| + |G(F(y)) - y|\bigr) \\
+        & + \mu\,\bigl(|G(y) - y| + |F(x) - x|\bigr)
 
     Args:
         G: from X to Y, points or pictures.
         F: from Y to X.
         D_X: tells X from what F makes, one number a point.
         D_Y: tells Y from what G makes.
-        batches: yields ``x`` and ``y``, which need not belong together; one turn takes one of them.
+        batches: yields pairs of batches, ``x`` and ``y``, that need not belong together; a turn takes one pair.
         loss_D: ``loss_D(real, fake)`` of logits.
         loss_G: ``loss_G(None, fake)`` of logits.
         optimizer_D: moves the parameters of both critics.
