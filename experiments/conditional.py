@@ -17,16 +17,8 @@ from ganlib.models import Concatenated, MLPCritic, MLPGenerator, Projected
 from ganlib.models.judge import judge
 from ganlib.training import alternate
 
-MODULES = [
-    "images",
-    "losses",
-    "metrics.frechet_distance",
-    "models/_drawn",
-    "models/conditional",
-    "models/judge",
-    "models/mlp",
-]
-MODULES += ["penalties", "training.alternate"]
+MODULES = ["images", "losses.nonsaturating_d", "losses.nonsaturating_g", "metrics.frechet_distance", "models/_drawn"]
+MODULES += ["models/conditional", "models/judge", "models/mlp", "penalties", "training.alternate"]
 WIDTH, Z = 128, 16
 
 
@@ -125,18 +117,19 @@ def play(S, g, method, data, turns):
 
 
 def trial(case, S, g, small):
+    learn, test, turns = (400, 100, 20) if small else (4000, 1000, case["turns"])
     fixed = ganlib.rng(1)
-    study, fresh = upright(4000, fixed), upright(4000, fixed)
+    study, fresh = upright(learn, fixed), upright(learn, fixed)
     net = judge(study.images, study.factors.label)
-    G = play(S, g, case["method"], study, 20 if small else case["turns"])
-    y = torch.arange(1000, device=g.device).expand(S, -1) % 10
+    G = play(S, g, case["method"], study, turns)
+    y = torch.arange(test, device=g.device).expand(S, -1) % 10
     with torch.no_grad():
-        made = G(torch.randn(S, 1000, Z, generator=g, device=g.device), y).view(S, 1000, 1, 16, 16)
+        made = G(torch.randn(S, test, Z, generator=g, device=g.device), y).view(S, test, 1, 16, 16)
     seen = net.features(fresh.images)
     own = (net.reads(fresh.images) == fresh.factors.label).double().mean().item()
     accuracy = [(net.reads(x) == label).double().mean().item() for x, label in zip(made, y, strict=True)]
     distance = [metrics.frechet_distance(net.features(x), seen).item() for x in made]
-    floor = [metrics.frechet_distance(net.features(upright(1000, g).images), seen).item() for _ in range(S)]
+    floor = [metrics.frechet_distance(net.features(upright(test, g).images), seen).item() for _ in range(S)]
     return {
         "accuracy": [f"{v:.4f}" for v in accuracy],
         "judge": [f"{own:.4f}"] * S,
@@ -157,4 +150,4 @@ LONG = "concatenation", "no label in D", "beside the last features"
 CASES += [{"method": method, "turns": 2000} for method in LONG]
 
 if __name__ == "__main__":
-    main("conditional", CASES, trial, modules=MODULES)
+    main("conditional", CASES, trial, modules=MODULES, seeds=32)

@@ -15,7 +15,8 @@ from ganlib.models import BatchedLinear, MinibatchDiscrimination, MLPCritic, MLP
 from ganlib.training import alternate, unrolled
 
 RATES = {"balanced": (3e-3, 3e-3), "collapse-prone": (3e-3, 7.5e-4)}  # of G and of D
-MODULES = ["densities", "losses", "metrics.modes", "models/joint", "models/mlp", "penalties"]
+MODULES = [f"losses.{game}_{player}" for game in ("nonsaturating", "relativistic", "wasserstein") for player in "dg"]
+MODULES += ["densities", "losses.softplus", "metrics.modes", "models/joint", "models/mlp", "penalties"]
 MODULES += ["training.alternate", "training.unrolled"]
 
 
@@ -231,4 +232,4 @@ def trial(case, S, g, small):
 
 
 if __name__ == "__main__":
-    main("cures", CASES, trial, modules=MODULES)
+    main("cures", CASES, trial, modules=MODULES, seeds=32)

@@ -16,7 +16,8 @@ from ganlib.densities import ring
 from ganlib.models import MLPCritic, MLPGenerator
 from ganlib.training import alternate
 
-MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training.alternate"]
+MODULES = ["densities", "losses.minimax_d", "losses.minimax_g", "losses.nonsaturating_g", "metrics.modes"]
+MODULES += ["models/mlp", "training.alternate"]
 LAW, WIDTH, REACH = ring(0.1), 0.1, 3.5
 CURVES = ["loss_D", "loss_G", "norm_D", "norm_G", "swing_D", "swing_G", "accuracy", "held_out"]
 

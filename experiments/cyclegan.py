@@ -14,11 +14,10 @@ import ganlib
 from ganlib import images, losses
 from ganlib.models import DCCritic, Translator
 from ganlib.models.judge import judge
-from ganlib.models.translation import gap
 from ganlib.training import translate
 
-MODULES = ["images", "losses", "models/_drawn", "models/dcgan", "models/judge", "models/translation"]
-MODULES += ["training.translate"]
+MODULES = ["images", "losses.gap", "losses.nonsaturating_d", "losses.nonsaturating_g", "models/_drawn"]
+MODULES += ["models/dcgan", "models/judge", "models/translation.Translator", "training.translate"]
 
 
 def pairs(task, n, g):
@@ -46,9 +45,9 @@ def as_ink(x):
     return -x * ink(x).sign()
 
 
-def play(task, g, turns, **weights):
+def play(task, g, n, turns, **weights):
     """Train one pair of translators; G, F."""
-    x, y = pairs(task, 4000, g)[1], pairs(task, 4000, g)[2]  # of different digits: nothing is paired
+    x, y = pairs(task, n, g)[1], pairs(task, n, g)[2]  # of different digits: nothing is paired
     G, F = (Translator(generator=g) for _ in range(2))
     D_X, D_Y = (DCCritic(width=16, generator=g) for _ in range(2))
     teams = [[*D_X.parameters(), *D_Y.parameters()], [*G.parameters(), *F.parameters()]]
@@ -57,7 +56,7 @@ def play(task, g, turns, **weights):
 
     def batches():
         for _ in range(turns):
-            yield [of[torch.randint(4000, (32,), generator=g, device=g.device)] for of in (x, y)]
+            yield [of[torch.randint(n, (32,), generator=g, device=g.device)] for of in (x, y)]
 
     game = losses.nonsaturating_d, losses.nonsaturating_g, *movers
     for _ in translate(G, F, D_X, D_Y, batches(), *game, **weights):
@@ -67,15 +66,15 @@ def play(task, g, turns, **weights):
 
 
 @torch.no_grad()
-def measure(task, G, F, net, g):
-    """On 1,000 fresh pictures: distance from the partner, and what F makes of G(x), of y, and of G(x) coarsened."""
-    label, x, y = pairs(task, 1000, g)
+def measure(task, n, G, F, net, g):
+    """On fresh pictures: distance from the partner, and what F makes of G(x), of y, and of G(x) coarsened."""
+    label, x, y = pairs(task, n, g)
     made = G(x)
     median = torch.stack([x[label == k].median(0).values for k in range(10)])[label]
     noisy = made + 0.2 * torch.randn(made.shape, generator=g, device=g.device)
     gaps = {"error": (made, y), "copy": (x, y), "back": (F(made), x), "from_label": (median, x)}
     gaps |= {"from_partner": (F(y), x), "from_noisy": (F(noisy), x), "from_rounded": (F(made.sign()), x)}
-    found = {name: gap(*pair).item() for name, pair in gaps.items()}
+    found = {name: losses.gap(*pair).item() for name, pair in gaps.items()}
     found["accuracy"] = (net.reads(as_ink(made)) == label).double().mean().item()
     found["judge"] = (net.reads(as_ink(y)) == label).double().mean().item()
     found["kept"] = (ink(made) * ink(x) > 0).double().mean().item()
@@ -83,11 +82,11 @@ def measure(task, G, F, net, g):
 
 
 def trial(case, S, g, small):
-    fixed = ganlib.rng(1)
-    label, _, y = pairs(case["task"], 4000, fixed)
-    net, turns = judge(as_ink(y), label), 20 if small else case["turns"]
+    task, learn, fresh, turns = case["task"], *((400, 200, 10) if small else (4000, 1000, case["turns"]))
+    label, _, y = pairs(task, learn, ganlib.rng(1))
+    net = judge(as_ink(y), label)
     weights = {name: case[name] for name in ("cycle", "identity")}
-    rows = [measure(case["task"], *play(case["task"], g, turns, **weights), net, g) for _ in range(S)]
+    rows = [measure(task, fresh, *play(task, g, learn, turns, **weights), net, g) for _ in range(S)]
     return {name: [f"{row[name]:.4f}" for row in rows] for name in rows[0]}
 
 
@@ -96,4 +95,4 @@ COIN = [{"task": "polarity", "cycle": 10.0, "identity": i, "turns": 300} for i i
 CASES = [*STYLE, *COIN, {"task": "drop", "cycle": 50.0, "identity": 0.0, "turns": 400}]
 
 if __name__ == "__main__":
-    main("cyclegan", CASES, trial, modules=MODULES)
+    main("cyclegan", CASES, trial, modules=MODULES, seeds=32)

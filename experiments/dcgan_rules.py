@@ -14,8 +14,8 @@ from ganlib.models._drawn import drawn
 from ganlib.models.judge import judge
 from ganlib.training import alternate
 
-MODULES = ["images.digits", "images.stack", "losses", "metrics.frechet_distance", "models/_drawn"]
-MODULES += ["models/dcgan", "models/judge", "training.alternate"]
+MODULES = ["images.digits", "images.stack", "losses.nonsaturating_d", "losses.nonsaturating_g"]
+MODULES += ["metrics.frechet_distance", "models/_drawn", "models/dcgan", "models/judge", "training.alternate"]
 Z, WIDTH, TURNS, SAMPLE = 32, 16, 320, 2600
 
 PLAIN = {"rule": "all rules", "nets": "rules", "optimizer": "Adam", "lr": 1e-3, "momentum": 0.5}
@@ -33,6 +33,15 @@ CASES = [
     PLAIN | {"rule": "SGD 0.01", "optimizer": "SGD", "lr": 0.01, "momentum": 0.9},
     PLAIN | {"rule": "SGD 0.03", "optimizer": "SGD", "lr": 0.03, "momentum": 0.9},
     PLAIN | {"rule": "SGD, no momentum", "optimizer": "SGD", "lr": 0.05, "momentum": 0.0},
+    PLAIN | {"rule": "group norm in D", "nets": "group"},
+    PLAIN | {"rule": "batch spread in D", "nets": "plain D, batch spread"},
+    PLAIN | {"rule": "own spread in D", "nets": "plain D, own spread"},
+    PLAIN | {"rule": "group norm, batch spread", "nets": "group, batch spread"},
+    PLAIN | {"rule": "no tanh", "nets": "no tanh"},
+    PLAIN | {"rule": "LeakyReLU in G", "nets": "leaky G"},
+    PLAIN | {"rule": "weights N(0, 0.02)", "nets": "small weights"},
+    PLAIN | {"rule": "rate 0.0002", "lr": 2e-4},
+    PLAIN | {"rule": "beta1 0", "momentum": 0.0},
 ]
 
 
@@ -71,19 +80,65 @@ def pooled(g):
     return drawn(generator, g), drawn(critic, g)
 
 
+class Spread(nn.Module):
+    """One more channel, the same at all places: the standard deviation of the features, averaged.
+
+    Over the batch it tells each picture how much the pictures differ; over the picture itself it tells nothing of them.
+    """
+
+    def __init__(self, over):
+        super().__init__()
+        self.over = {"batch": (0,), "own": (1, 2, 3)}[over]
+
+    def forward(self, x):
+        """Features ``(n, c, h, w)`` to ``(n, c + 1, h, w)``."""
+        sd = (x.var(self.over, correction=0, keepdim=True) + 1e-8).sqrt().mean((1, 2, 3), keepdim=True)
+        return torch.cat([x, sd.expand(len(x), 1, *x.shape[2:])], 1)
+
+
+def replace(layers, old, new):
+    """Put another layer in the place of each of a kind."""
+    for at, layer in enumerate(layers):
+        if isinstance(layer, old):
+            layers[at] = new()
+
+
+@torch.no_grad()
+def small_weights(net, g):
+    """Weights from N(0, 0.02), and no biases, as DCGAN begins; normalisation is left alone."""
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            layer.weight.normal_(0, 0.02, generator=g)
+            layer.bias.zero_()
+
+
 def players(nets, g):
     if nets in ("connected", "pooled"):
         return {"connected": connected, "pooled": pooled}[nets](g)
     G = DCGenerator(Z, size=8, channels=2, width=WIDTH, norm=nets != "plain G and D", generator=g)
     D = DCCritic(size=8, channels=2, width=WIDTH, norm="plain" not in nets, generator=g)
     if nets == "everywhere":
-        G.layers.insert(len(G.layers) - 1, nn.BatchNorm2d(2))
-        D.trunk.insert(1, nn.BatchNorm2d(WIDTH))
+        G.layers.insert(len(G.layers) - 1, nn.BatchNorm2d(2, device=g.device))
+        D.trunk.insert(1, nn.BatchNorm2d(WIDTH, device=g.device))
     if nets == "ReLU":
-        for at, layer in enumerate(D.trunk):
-            if isinstance(layer, nn.LeakyReLU):
-                D.trunk[at] = nn.ReLU()
+        replace(D.trunk, nn.LeakyReLU, nn.ReLU)
+    if nets == "no tanh":
+        replace(G.layers, nn.Tanh, nn.Identity)
+    if nets == "leaky G":
+        replace(G.layers, nn.ReLU, lambda: nn.LeakyReLU(0.2))
+    if nets == "small weights":
+        small_weights(G, g), small_weights(D, g)
+    told(D, nets, g)
     return G, D
+
+
+def told(D, nets, g):
+    """What D's second layer is told beside its features: normalised how, and with which spread."""
+    if "group" in nets:  # of each picture alone
+        replace(D.trunk, nn.BatchNorm2d, lambda: nn.GroupNorm(1, 2 * WIDTH, device=g.device))
+    if "spread" in nets:
+        D.trunk[2] = drawn(lambda: nn.Conv2d(WIDTH + 1, 2 * WIDTH, 4, 2, 1), g)
+        D.trunk.insert(2, Spread("batch" if "batch" in nets else "own"))
 
 
 def optimizer(net, case):
@@ -114,19 +169,19 @@ def kept(net, x):
     return int((share >= 0.001).sum()), float(torch.special.xlogy(share, 100 * share).sum())
 
 
-def play(case, g, turns):
+def play(case, g, turns, n):
     """One run; Fréchet distances of a smaller sample after each tenth of it, the rest at the end."""
     digits = images.digits()
     net = judge(*digits, epochs=30)
     G, D = players(case["nets"], g)
     mean, movers = copy.deepcopy(G), [optimizer(D, case), optimizer(G, case)]
     x = images.stack(*digits, 64 * turns, generator=g).images.to(g.device)
-    held = features(net, images.stack(*digits, SAMPLE, generator=g).images)
+    held = features(net, images.stack(*digits, n, generator=g).images)
 
     def noise(shape):
         return torch.randn(*shape, Z, generator=g, device=g.device)
 
-    z, path = noise((SAMPLE,)), []
+    z, path = noise((n,)), []
     for step in alternate(G, D, x.split(64), noise, losses.nonsaturating_d, losses.nonsaturating_g, *movers):
         average(mean, G)
         if step.number % max(turns // 10, 1) == 0:
@@ -150,7 +205,8 @@ def play(case, g, turns):
 
 
 def trial(case, S, g, small):
-    runs = [play(case, g, 20 if small else TURNS) for _ in range(S)]
+    turns, n = (5, 260) if small else (TURNS, SAMPLE)
+    runs = [play(case, g, turns, n) for _ in range(S)]
     return {column: [run[column] for run in runs] for column in runs[0]}
 
 

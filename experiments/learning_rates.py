@@ -12,7 +12,8 @@ from ganlib.training import alternate
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 CASES = [{"lr_G": lr_G, "lr_D": lr_D} for lr_G in RATES for lr_D in RATES]
-MODULES = ["densities", "losses", "metrics.modes", "models/mlp", "training.alternate"]
+MODULES = ["densities", "losses.nonsaturating_d", "losses.nonsaturating_g", "metrics.modes"]
+MODULES += ["models/mlp", "training.alternate"]
 
 
 def play(

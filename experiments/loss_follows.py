@@ -30,7 +30,8 @@ GENERATORS = {
     "3 × 32, tanh": ((2, 32, 32, 32, 2), nn.Tanh()),
 }
 CASES = [{"generator": generator, "game": game} for generator in GENERATORS for game in GAMES]
-MODULES = ["densities", "divergences", "losses", "metrics.modes", "models/mlp", "penalties", "training.alternate"]
+MODULES = [f"losses.{game}_{player}" for game in ("nonsaturating", "wasserstein") for player in "dg"]
+MODULES += ["densities", "divergences", "metrics.modes", "models/mlp", "penalties", "training.alternate"]
 
 
 def network(sizes, activation, S, g):

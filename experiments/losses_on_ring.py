@@ -17,6 +17,7 @@ LOSSES = {
     "WGAN-GP": (losses.wasserstein_d, losses.wasserstein_g),
     "NS, spectral norm": (losses.nonsaturating_d, losses.nonsaturating_g),
 }
+OTHERS = [f"losses.{game}_{player}" for game in ("minimax", "least_squares", "hinge", "wasserstein") for player in "dg"]
 CASES = [
     {"loss": loss, "rates": rates, "lr_G": lr_G, "lr_D": lr_D}
     for rates, (lr_G, lr_D) in RATES.items()
@@ -36,4 +37,4 @@ def trial(case, S, g, small):
 
 
 if __name__ == "__main__":
-    main("losses_on_ring", CASES, trial, modules=[*MODULES, "penalties"])
+    main("losses_on_ring", CASES, trial, modules=[*MODULES, *OTHERS, "penalties"])

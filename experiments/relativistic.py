@@ -45,4 +45,5 @@ def trial(case, S, g, small):
 
 
 if __name__ == "__main__":
-    main("relativistic", CASES, trial, modules=[*MODULES, "penalties"])
+    OTHERS = ["losses.relativistic_d", "losses.relativistic_g", "penalties"]
+    main("relativistic", CASES, trial, modules=MODULES + OTHERS)

@@ -2,19 +2,25 @@
 
 A script names its cases and says how one case is run for a block of seeds; `main` does the rest:
 
-    python experiments/NAME.py            all cases, all blocks; interrupted, it starts again where it was
-    python experiments/NAME.py --small    one block of 2 seeds and a few steps, into build/: does it run at all
+    python experiments/NAME.py             all cases, all blocks; interrupted, it starts again where it was
+    python experiments/NAME.py --jobs 1    in this process; without it on all cores, a process of one thread each
+    python experiments/NAME.py --small     one block of 2 seeds and a few steps, into build/: does it run at all
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import csv
 import hashlib
 import io
+import os
 import platform
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy
@@ -94,7 +100,45 @@ def as_csv(rows) -> str:
     return text.getvalue()
 
 
-def main(name: str, cases: list[dict], trial, *, modules, seeds: int = 16):
+def part(trial, size, small, number, case, block):
+    """The rows of one part, wherever it runs."""
+    start = time.process_time()
+    found = trial(case, size, ganlib.rng(10_000 * (number + 1) + block), small)
+    seconds = f"{(time.process_time() - start) / size:.3f}"
+    values = [{column: v[s] for column, v in found.items()} for s in range(size)]
+    return [{**case, "seed": block * size + s, **values[s], "seconds": seconds} for s in range(size)]
+
+
+def finished(run, todo, jobs):
+    """Pairs of a part's file and its rows, in the order in which they end; a failure stops what has not begun.
+
+    Args:
+        run: makes the rows.
+        todo: file of a part -> what ``run`` is told of it.
+        jobs: processes of one thread each; one of them is this one.
+    """
+    if jobs == 1:
+        yield from ((path, run(*told)) for path, told in todo.items())
+        return
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        files = {pool.submit(run, *told): path for path, told in todo.items()}
+        try:
+            yield from ((files[future], future.result()) for future in as_completed(files))
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def options():
+    """What was asked for on the command line."""
+    ask = argparse.ArgumentParser()
+    ask.add_argument("--small", action="store_true", help="one block of 2 seeds and a few steps, into build/")
+    alone = ganlib.rng().device.type != "cpu"  # one accelerator
+    ask.add_argument("--jobs", type=int, default=1 if alone else os.cpu_count() or 1, help="processes at once")
+    found = ask.parse_args()
+    return found.small, 1 if found.small else found.jobs
+
+
+def main(name: str, cases: list[dict], trial, *, modules, seeds: int = BLOCK, block: int = BLOCK):
     """Run what is missing and store the table.
 
     Args:
@@ -102,45 +146,43 @@ def main(name: str, cases: list[dict], trial, *, modules, seeds: int = 16):
         cases: each a dict of columns.
         trial: ``trial(case, S, generator, small) -> {column: S values}``.
         modules: the ganlib modules whose code the results rest on.
-        seeds: seeds a case, in blocks of 16.
+        seeds: seeds a case, in blocks.
+        block: seeds that are trained at once.
     """
     torch.set_num_threads(1)
-    small = "--small" in sys.argv
-    size, blocks = (2, 1) if small else (BLOCK, seeds // BLOCK)
+    small, jobs = options()
+    size, blocks = (2, 1) if small else (block, seeds // block)
     stamp = code_hash(modules)
     folder = PARTS / f"{name}-{'small' if small else stamp + '-' + script_hash()}"
     folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    for number, case in enumerate(cases):
-        for block in range(blocks):
-            part = folder / f"{number:03d}-{block:02d}.csv"
-            if small or not part.exists():
-                start = time.process_time()
-                found = trial(case, size, ganlib.rng(10_000 * (number + 1) + block), small)
-                seconds = (time.process_time() - start) / size
-                made = [
-                    {
-                        **case,
-                        "seed": block * size + s,
-                        **{k: v[s] for k, v in found.items()},
-                        "seconds": f"{seconds:.3f}",
-                    }
-                    for s in range(size)
-                ]
-                part.with_suffix(".new").write_text(as_csv(made), encoding="utf-8")
-                part.with_suffix(".new").rename(part)
-                print(f"{name}: {case}, block {block + 1} of {blocks}, {seconds * size:.0f} s", flush=True)
-            rows += rows_of(part)
-    head = {
+    parts = {
+        folder / f"{number:03d}-{b:02d}.csv": (number, case, b)
+        for number, case in enumerate(cases)
+        for b in range(blocks)
+    }
+    todo = {path: told for path, told in parts.items() if small or not path.exists()}
+    for path, rows in finished(partial(part, trial, size, small), todo, jobs):
+        path.with_suffix(".new").write_text(as_csv(rows), encoding="utf-8")
+        path.with_suffix(".new").rename(path)
+        seconds = sum(float(row["seconds"]) for row in rows)
+        print(f"{name}: {todo[path][1]}, block {todo[path][2] + 1} of {blocks}, {seconds:.0f} s", flush=True)
+    rows = [row for path in parts for row in rows_of(path)]
+    head = {"seeds": f"{size * blocks} a case", "modules": " ".join(sorted(modules)), "code": stamp}
+    store(name, rows, head, folder if small else FOLDER)
+
+
+def store(name, rows, head, folder):
+    """Write the table under what says how it was made."""
+    origin = {
         "command": f"python experiments/{name}.py",
-        "seeds": f"{size * blocks} a case",
+        "seeds": head["seeds"],
         "versions": ", ".join(f"{name} {version.split('+')[0]}" for name, version in VERSIONS.items()),
         "hardware": hardware(),
         "seconds": f"{sum(float(row['seconds']) for row in rows):.0f} in all",
-        "modules": " ".join(sorted(modules)),
-        "code": stamp,
+        "modules": head["modules"],
+        "code": head["code"],
     }
-    text = "".join(f"# {key}: {value}\n" for key, value in head.items()) + as_csv(rows)
-    target = (folder if small else FOLDER) / f"{name}.csv"
+    text = "".join(f"# {key}: {value}\n" for key, value in origin.items()) + as_csv(rows)
+    target = folder / f"{name}.csv"
     target.write_text(text, encoding="utf-8")
     print(f"{target.relative_to(ROOT)}: {len(rows)} rows")

@@ -3,13 +3,15 @@ r"""Losses of the two players, as functions of the discriminator's **logits** (n
 Everywhere ``real`` is :math:`\ell(x)` for real samples, shape ``(..., n)``, and ``fake`` is :math:`\ell(G(z))` for
 generated ones, shape ``(..., m)``. A loss is the mean over the last axis, so an ensemble gets one loss a seed. Every
 loss is to be *minimised* by its player. Generator losses take ``real=None``, except the relativistic one, which pairs.
-Only a pairing loss needs n = m.
+Only a pairing loss needs n = m. :func:`gap` alone compares points or pictures, not logits.
 """
 
 from __future__ import annotations
 
 from torch import Tensor
 from torch.nn.functional import logsigmoid, relu
+
+from ganlib._shapes import batch_shape
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -139,6 +141,24 @@ def relativistic_g(real: Tensor, fake: Tensor) -> Tensor:
     r""":math:`\mathbb{E}\,\mathrm{softplus}(\ell(x) - \ell(G(z)))` over pairs: the same game from the other side."""
     _check(real, fake, pair=True)
     return softplus(real - fake).mean(-1)
+
+
+def gap(a: Tensor, b: Tensor) -> Tensor:
+    r"""Mean absolute difference, one number a seed: of points ``(S, n, d)`` it has shape ``(S,)``, of pictures ``()``.
+
+    The cycle error of two maps is ``gap(F(G(x)), x)``.
+
+    Args:
+        a: points ``(..., n, d)`` or pictures ``(..., n, channels, height, width)``.
+        b: as many of the same shape.
+
+    >>> import torch
+    >>> gap(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 4.0]]))
+    tensor(1.5000)
+    """
+    if a.shape != b.shape:
+        raise ValueError(f"expected two of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
+    return (a - b).abs().flatten(len(batch_shape(a)) - 1).mean(-1)
 
 
 def _check(real, fake, pair=False):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganlib._shapes import batch_shape
-from ganlib.models.translation import gap
+from ganlib.losses import gap
 
 
 class Step(NamedTuple):

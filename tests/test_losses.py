@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy.special import expit
 
+import ganlib
 from ganlib import losses
 
 # No 0, no 1, no equal or opposite entries: such points hide swapped or dropped terms.
@@ -287,3 +288,34 @@ def test_a_nan_among_the_logits_is_never_a_number_in_the_loss(name):
     fake = fake.clone()
     fake[2] = torch.nan
     assert call(name, real, fake).isnan()
+
+
+# The gap of two points or pictures
+
+
+def uniform(*shape, seed=1):
+    g = ganlib.rng(seed)
+    return 2 * torch.rand(*shape, generator=g, device=g.device) - 1
+
+
+@pytest.mark.parametrize("shape", [(7, 2), (5, 7, 2), (7, 1, 4, 4), (5, 7, 1, 4, 4)])
+def test_the_gap_is_a_mean_over_everything_but_the_seeds(shape):
+    a, b = uniform(*shape), uniform(*shape, seed=2)
+    seeds = [(a, b)] if shape[0] == 7 else list(zip(a, b, strict=True))
+    found = losses.gap(a, b)
+    assert found.shape == (() if shape[0] == 7 else (5,))
+    for value, (one, other) in zip(found.reshape(-1), seeds, strict=True):
+        pairs = list(zip(one.flatten().tolist(), other.flatten().tolist(), strict=True))
+        assert value.item() == pytest.approx(sum(abs(p - q) for p, q in pairs) / len(pairs), rel=1e-5)
+
+
+def test_the_gap_keeps_its_precision_and_its_gradient():
+    a, b = uniform(3, 2).double().requires_grad_(), uniform(3, 2, seed=2).double()
+    losses.gap(a, b).backward()
+    assert torch.equal(a.grad, (a.detach() - b).sign() / 6)
+    assert losses.gap(a, a).item() == 0.0
+
+
+def test_a_gap_of_two_shapes_is_refused():
+    with pytest.raises(ValueError, match=r"one shape, got \(4, 2\) and \(1, 2\)"):
+        losses.gap(uniform(4, 2), uniform(1, 2))

@@ -1,4 +1,4 @@
-"""Translators of pictures: their shapes, their layers, and the distance between two pictures."""
+"""Translators of pictures: their shapes and their layers."""
 
 import pytest
 import torch
@@ -7,7 +7,6 @@ from torch.nn.functional import conv2d, conv_transpose2d, relu
 
 import ganlib
 from ganlib.models import Translator
-from ganlib.models.translation import gap
 
 
 def uniform(*shape, seed=1):
@@ -60,26 +59,3 @@ def test_pictures_that_would_change_their_shape_are_refused(shape):
 def test_empty_networks_are_refused(channels, width):
     with pytest.raises(ValueError, match=f"at least 1, got {channels} and {width}"):
         Translator(channels=channels, width=width, generator=ganlib.rng())
-
-
-@pytest.mark.parametrize("shape", [(7, 2), (5, 7, 2), (7, 1, 4, 4), (5, 7, 1, 4, 4)])
-def test_the_gap_is_a_mean_over_everything_but_the_seeds(shape):
-    a, b = uniform(*shape), uniform(*shape, seed=2)
-    seeds = [(a, b)] if shape[0] == 7 else list(zip(a, b, strict=True))
-    found = gap(a, b)
-    assert found.shape == (() if shape[0] == 7 else (5,))
-    for value, (one, other) in zip(found.reshape(-1), seeds, strict=True):
-        pairs = list(zip(one.flatten().tolist(), other.flatten().tolist(), strict=True))
-        assert value.item() == pytest.approx(sum(abs(p - q) for p, q in pairs) / len(pairs), rel=1e-5)
-
-
-def test_the_gap_keeps_its_precision_and_its_gradient():
-    a, b = uniform(3, 2).double().requires_grad_(), uniform(3, 2, seed=2).double()
-    gap(a, b).backward()
-    assert torch.equal(a.grad, (a.detach() - b).sign() / 6)
-    assert gap(a, a).item() == 0.0
-
-
-def test_a_gap_of_two_shapes_is_refused():
-    with pytest.raises(ValueError, match=r"one shape, got \(4, 2\) and \(1, 2\)"):
-        gap(uniform(4, 2), uniform(1, 2))

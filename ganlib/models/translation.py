@@ -1,4 +1,4 @@
-"""Pictures from pictures of the same shape, and how far two of them are apart."""
+"""Pictures from pictures of the same shape."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from ganlib._shapes import batch_shape
 from ganlib.models._drawn import drawn
 
 
@@ -43,20 +42,3 @@ class Translator(nn.Module):
         if x.dim() != 4 or any(side % 2 for side in x.shape[2:]):
             raise ValueError(f"expected pictures (n, channels, height, width) of even sides, got {tuple(x.shape)}")
         return self.layers(x)
-
-
-def gap(a: Tensor, b: Tensor) -> Tensor:
-    r"""Mean absolute difference, one number a seed: of points ``(S, n, d)`` it has shape ``(S,)``, of pictures ``()``.
-
-    The cycle error of two maps is ``gap(F(G(x)), x)``.
-
-    Args:
-        a: points ``(..., n, d)`` or pictures ``(..., n, channels, height, width)``.
-        b: as many of the same shape.
-
-    >>> gap(torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 4.0]]))
-    tensor(1.5000)
-    """
-    if a.shape != b.shape:
-        raise ValueError(f"expected two of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
-    return (a - b).abs().flatten(len(batch_shape(a)) - 1).mean(-1)
