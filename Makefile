@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
 PORT ?= 8000
+ALL_CORES := -n logical --dist loadscope
 export PYTHONPATH := $(CURDIR)
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -11,7 +12,8 @@ ifdef GANLIB_DATA
 export GANLIB_DATA := $(abspath $(GANLIB_DATA))
 endif
 
-.PHONY: book serve test lint unit notebooks gpu mutants drills bench experiments cover lock newest colab links python clean
+.PHONY: book serve test lint unit notebooks gpu faults shifts mutants drills bench experiments cover lock newest colab links
+.PHONY: python clean
 .DELETE_ON_ERROR:
 
 book: .venv/.book  ## build the book; any warning is an error
@@ -26,20 +28,28 @@ test: lint unit  ## everything: lint, unit, notebooks, the rules, the build, the
 	$(PY) tools/notebooks.py check
 	$(PY) tools/notebooks.py test
 	$(MAKE) --no-print-directory book
-	$(BIN)/pytest -q tests/book
+	$(BIN)/pytest -q $(ALL_CORES) tests/book
 
 lint: .venv/.run
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 unit: .venv/.run  ## unit tests and doctests
-	$(BIN)/pytest -q --doctest-modules tests ganlib --ignore=tests/book
+	$(BIN)/pytest -q $(ALL_CORES) --doctest-modules tests ganlib --ignore=tests/book
 
 notebooks: .venv/.run  ## run the notebooks and store their outputs; PAGE=game/optimal_discriminator for one
 	$(PY) tools/notebooks.py run $(PAGE)
 
-gpu: .venv/.run  ## every notebook under nbval on a CUDA device
-	GANLIB_DEVICE=cuda $(PY) tools/notebooks.py test $(PAGE)
+# With OWN=1 nothing is installed: PYTHON has its own torch, and all else that the tests need.
+gpu: PY := $(if $(OWN),$(PYTHON),$(PY))
+gpu: $(if $(OWN),,.venv/.run)  ## every notebook under nbval on a CUDA device; OWN=1 takes PYTHON's own torch and no network
+	GANLIB_DEVICE=cuda NVIDIA_TF32_OVERRIDE=0 $(PY) tools/notebooks.py test $(PAGE)
+
+faults: .venv/.run  ## plant faults in the cells that claims rest on, and store how many are noticed; PAGE= for one page
+	$(PY) tools/faults.py $(if $(PAGE),--page $(PAGE))
+
+shifts: .venv/.run  ## pages under N=10 fresh seed shifts, exercises included; PAGE= for one page
+	$(PY) tools/shifts.py $(if $(PAGE),--page $(PAGE)) --n $(or $(N),10)
 
 mutants: .venv/.run  ## plant faults in the mathematics; the unit tests alone must see 95 % of them
 	$(PY) tools/mutants.py
@@ -60,7 +70,7 @@ lock: .venv/.run  ## requirements.lock and environment.yml := what is installed
 	$(PY) tools/lock.py
 
 clean:
-	rm -rf _build build .venv chapters/evidence/claims.md chapters/evidence/errata.md chapters/evidence/count.txt
+	rm -rf _build build .venv chapters/evidence/claims.json chapters/evidence/claims.md chapters/evidence/errata.md chapters/evidence/count.txt
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

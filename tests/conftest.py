@@ -1,12 +1,38 @@
-"""What all unit tests share: one thread, one source of randomness, and a watch over the global ones."""
+"""What all tests share: one thread, one source of randomness, a watch over the global ones, and who runs where."""
 
 import random
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 torch.set_num_threads(1)
+
+
+PAGE = re.compile(r"\[(?:.*[-\[])?((?:chapters/)[\w/]+|intro)\b")  # in the name of a test
+TOGETHER = ("test_gate", "test_device")  # modules of which one fixture costs more than all their tests
+
+
+def shared(name):
+    """What a test has in common with others, from its name: the page that it opens, its module, or nothing."""
+    if page := PAGE.search(name):
+        return page[1]
+    module = Path(name.partition("::")[0]).stem
+    return module if module in TOGETHER else name
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Where several processes share the tests, those with something in common go to one, which opens it once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Shared(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return shared(nodeid)
+
+    return Shared(config, log)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import ganlib
+from tests.conftest import shared
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -413,6 +414,40 @@ def test_make_says_what_the_machine_lacks_and_changes_nothing(bare_clone, script
     assert done.returncode
     assert [words for words in said if words not in done.stdout + done.stderr] == []
     assert shipped(bare_clone) == before
+
+
+@needs_make
+def test_the_gpu_may_be_used_with_a_torch_of_its_own_and_no_network(bare_clone):
+    done = run("make", "-n", "gpu", "OWN=1", "PYTHON=python3.12", "PAGE=game/training", cwd=bare_clone)
+    (line,) = done.stdout.splitlines()
+    words = line.split()
+    assert words[-4:] == ["python3.12", "tools/notebooks.py", "test", "game/training"]
+    assert {"GANLIB_DEVICE=cuda", "NVIDIA_TF32_OVERRIDE=0"} == set(words[:-4])
+
+
+@needs_make
+@pytest.mark.parametrize("target", ["unit", "test"])
+def test_every_phase_of_pytest_works_on_all_cores(bare_clone, target):
+    done = run("make", "-n", target, cwd=bare_clone)
+    phases = [line for line in done.stdout.splitlines() if line.startswith(".venv/bin/pytest")]
+    assert len(phases) == 1 + (target == "test")
+    assert all("-n logical --dist loadscope" in line for line in phases)
+
+
+@pytest.mark.parametrize(
+    ("name", "common"),
+    [
+        ("tests/book/test_browser.py::test_a[dark-desktop-chapters/game/the_game]", "chapters/game/the_game"),
+        ("tests/book/test_browser.py::test_b[chapters/game/the_game-(390, 844)-by_touch]", "chapters/game/the_game"),
+        ("tests/book/test_html.py::test_c[chapters/game/the_game-<h2>No title</h2>]", "chapters/game/the_game"),
+        ("tests/book/test_html.py::test_c[light-phone-intro]", "intro"),
+        ("tests/test_gate.py::test_d[1]", "test_gate"),
+        ("tests/test_losses.py::test_e[hinge_d]", "tests/test_losses.py::test_e[hinge_d]"),
+        ("tests/test_x.py::test_f[introduced]", "tests/test_x.py::test_f[introduced]"),
+    ],
+)
+def test_what_shares_a_page_or_a_dear_fixture_runs_in_one_process(name, common):
+    assert shared(name) == common
 
 
 @needs_make

@@ -8,12 +8,14 @@ import ast
 import copy
 import re
 from pathlib import Path
+from statistics import median
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ganlib.claims import pages, register
+from ganlib.claims import register
+from ganlib.evidence import pages
 from tools import notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -388,6 +390,112 @@ def the_measured_side_is_measured(nb, page):
             yield f"line {check.lineno}: {ast.unparse(check)[:80]}: the measured side was typed"
 
 
+# A page as a whole
+
+
+def shown(nb):
+    """The code cells whose code is in sight."""
+    return [cell for cell in code(nb) if not tags(cell) & HIDDEN]
+
+
+def words(nb):
+    """Words of the prose, without displayed equations, code and what steers the build; a formula in a line is one."""
+    text = re.sub(r"^(`{3,}).*?^\1|\$\$.*?\$\$(?: *\(\S+\))?|<!--.*?-->", "", prose(nb), flags=re.S | re.M)
+    text = re.sub(r"^:{3,}.*|^:\w+:.*|\]\([^)]*\)", "", text, flags=re.M)
+    return len(re.findall(r"\S*\w\S*", re.sub(r"\$[^$]+\$", "x", text)))
+
+
+@rule
+def a_page_of_few_cells(nb, page):
+    """At most 45 cells, of which at most 16 show their code."""
+    cells = [cell for cell in nb.cells if "colab" not in tags(cell)]
+    if len(cells) > 45:
+        yield f"{len(cells)} cells, more than 45"
+    if len(shown(nb)) > 16:
+        yield f"{len(shown(nb))} cells show their code, more than 16"
+
+
+@rule
+def short_code_in_sight(nb, page):
+    """At most 15 lines a cell, and 8 in the middle one."""
+    lines = [len(cell.source.splitlines()) for cell in shown(nb)]
+    yield from (
+        f"cell {cell.id} shows {n} lines, more than 15" for cell, n in zip(shown(nb), lines, strict=True) if n > 15
+    )
+    if lines and median(lines) > 8:
+        yield f"a median of {median(lines):g} lines of code in sight, more than 8"
+
+
+EMPTY = re.compile(
+    r"(\W|(show|hide|see|unfold|open|click|the|this|code|cell|source|content|input|output|here|more)\b)*", re.I
+)
+
+
+@rule
+def labels_of_what_is_folded(nb, page):
+    """The label of a folded cell says what is inside."""
+    for cell in code(nb):
+        label = cell.metadata.get("mystnb", {}).get("code_prompt_show", "")
+        if tags(cell) & HIDDEN and EMPTY.fullmatch(label):
+            yield f"cell {cell.id}: the label {label!r} says nothing of what is folded"
+
+
+@rule
+def prose_of_one_sitting(nb, page):
+    """1,800 to 3,000 words."""
+    if not 1800 <= words(nb) <= 3000:
+        yield f"{words(nb)} words, expected 1800 to 3000"
+
+
+@rule
+def few_open_cards(nb, page):
+    """At most 10 cards are open; the others are one line."""
+    shown_html = "".join("".join(o.get("data", {}).get("text/html", "")) for cell in code(nb) for o in cell.outputs)
+    cards = [card for card in re.findall(r"<details [^>]*>", shown_html) if re.search(r'class="claim\b', card)]
+    number = sum(bool(re.search(r"\sopen\b", card)) for card in cards)
+    if number > 10:
+        yield f"{number} open cards, more than 10"
+
+
+@rule
+def a_small_file(nb, page):
+    """At most 800 kB."""
+    size = len(notebooks.text(nb).encode())
+    if size > 800_000:
+        yield f"{size // 1000} kB, more than 800"
+
+
+# Which pages of the first edition do not keep which of these rules yet. The list only shrinks: a rule that a page keeps
+# is refused here, and so is a page that is not one of the first seventeen.
+MOST = ("a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded")
+NOT_YET = {
+    "game/the_game": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "game/optimal_discriminator": (*MOST, "few_open_cards"),
+    "game/divergences": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
+    "game/training": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
+    "game/saturation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "game/mode_collapse": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "game/reading_the_curves": (*MOST, "few_open_cards"),
+    "wasserstein/when_js_fails": MOST[1:],
+    "wasserstein/earth_mover": (*MOST, "few_open_cards"),
+    "wasserstein/wasserstein_gan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "wasserstein/convergence": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "images/evaluation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "images/conditional": (*MOST, "few_open_cards"),
+    "images/cyclegan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
+    "images/real_digits": (*MOST, "few_open_cards"),
+}
+FIRST = set(
+    "game/divergences game/mode_collapse game/optimal_discriminator game/reading_the_curves game/saturation "
+    "game/the_game game/training images/conditional images/cyclegan images/dcgan images/evaluation "
+    "images/real_digits likelihood/maximum_likelihood wasserstein/convergence wasserstein/earth_mover "
+    "wasserstein/wasserstein_gan wasserstein/when_js_fails".split()
+)
+OF_A_PAGE = {"a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded", "prose_of_one_sitting"}
+OF_A_PAGE |= {"few_open_cards", "a_small_file"}
+
+
 # The notebooks of the book
 
 
@@ -409,7 +517,29 @@ def test_a_notebook_is_stored_as_it_was_run(path):
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_keeps_the_rule(path, name):
     nb, page = nbformat.read(path, as_version=4), path.relative_to(ROOT / "chapters").with_suffix("").as_posix()
-    assert list(RULES[name](nb, page)) == []
+    judge(list(RULES[name](nb, page)), name, page)
+
+
+def judge(faults, name, page):
+    """No fault; of a page that does not keep a rule yet, at least one."""
+    if name in NOT_YET.get(page, ()):
+        assert faults, f"{page} keeps the rule {name} now: take it off the list NOT_YET"
+    else:
+        assert faults == []
+
+
+def test_the_list_of_what_is_not_kept_yet_can_only_shrink():
+    assert set(NOT_YET) <= FIRST & {path.relative_to(ROOT / "chapters").with_suffix("").as_posix() for path in PATHS}
+    assert all(rules and set(rules) <= OF_A_PAGE for rules in NOT_YET.values())
+    with pytest.raises(AssertionError):
+        judge(["two titles"], "one_title", next(iter(NOT_YET), PAGE))
+
+
+def test_a_page_that_keeps_a_rule_is_taken_off_the_list(monkeypatch):
+    monkeypatch.setitem(NOT_YET, PAGE, ("a_small_file",))
+    judge(["900 kB, more than 800"], "a_small_file", PAGE)
+    with pytest.raises(AssertionError, match=f"{PAGE} keeps the rule a_small_file now"):
+        judge([], "a_small_file", PAGE)
 
 
 # Each rule bites
@@ -432,7 +562,11 @@ measured = torch.rand(3, generator=g)
 
 def exercise(n):
     yield new_markdown_cell(f":::{{exercise}} Number {n}\n:::")
-    yield new_code_cell("assert measured.mean() < 1", metadata={"tags": ["solution", "hide-cell"]})
+    yield folded("assert measured.mean() < 1", "Show the solution in code", "solution", "hide-cell")
+
+
+def folded(source, label, *names):
+    return new_code_cell(source, metadata={"tags": list(names), "mystnb": {"code_prompt_show": label}})
 
 
 def small(extra="", cell=None):
@@ -440,15 +574,19 @@ def small(extra="", cell=None):
     image = new_output("display_data", {"text/plain": "<Figure size 600x300 with 2 Axes>", "image/png": "iVBO"})
     cells = [
         new_markdown_cell("# Title\n\nText."),
-        new_code_cell(metadata={"tags": ["setup", "hide-cell"]}),
-        new_code_cell(f"{START}scrub(draw, [0, 1])\nclaim({CLAIM!r}).close(measured, 0.5, atol=1)"),
+        folded("", "Show the set-up for Colab", "setup", "hide-cell"),
+        folded(
+            f"{START}scrub(draw, [0, 1])\nclaim({CLAIM!r}).close(measured, 0.5, atol=1)",
+            "Import and draw",
+            "hide-input",
+        ),
         new_code_cell(
             "draw(1)", outputs=[image], metadata={"mystnb": {"image": {"alt": "Two curves that cross at one half."}}}
         ),
         *([new_code_cell(extra)] if extra else []),
         *([cell] if cell else []),
         *(part for n in range(3) for part in exercise(n)),
-        new_markdown_cell("## Summary\n\nText.\n\n## Sources\n\nText."),
+        new_markdown_cell(f"## Summary\n\n{'Text. ' * 1900}\n\n## Sources\n\nText."),
     ]
     nb = new_notebook(cells=cells)
     notebooks.setup(nb, ROOT / "chapters" / f"{PAGE}.ipynb")
@@ -482,8 +620,21 @@ def showing(text):
     return new_code_cell("pass", outputs=[new_output("execute_result", {"text/plain": text})])
 
 
-def picture(**metadata):
-    return new_code_cell("pass", outputs=[new_output("display_data", {"image/png": "iVBO"})], metadata=metadata)
+def picture(data="iVBO", **metadata):
+    return new_code_cell("pass", outputs=[new_output("display_data", {"image/png": data})], metadata=metadata)
+
+
+def cards(number, state=" open"):
+    """A cell that shows so many cards, as `ganlib.claims` writes them."""
+    card = f'<details class="claim" id="claim-x"{state} style="margin:.4em 0"><summary>A sentence.</summary></details>'
+    return new_code_cell("pass", outputs=[new_output("display_data", {"text/html": card}) for _ in range(number)])
+
+
+def with_cells(*cells):
+    """The small notebook with these cells before its exercises."""
+    nb = small()
+    nb.cells[4:4] = cells
+    return nb
 
 
 BITES = [
@@ -522,11 +673,60 @@ BITES = [
     ("plain_python", small("%%capture\nx = 1")),
     ("plain_python", small("files = !ls")),
     ("plain_python", small("get_ipython().run_line_magic('time', '')")),
+    ("a_page_of_few_cells", with_cells(*(new_markdown_cell("Text.") for _ in range(35)))),
+    ("a_page_of_few_cells", with_cells(*(new_code_cell("x = 1") for _ in range(16)))),
+    ("short_code_in_sight", with_cells(new_code_cell("x = 1\n" * 16), new_code_cell("x = 1"))),
+    ("short_code_in_sight", with_cells(new_code_cell("x = 1\n" * 9), new_code_cell("x = 1\n" * 9))),
+    ("labels_of_what_is_folded", small(cell=new_code_cell("x = 1", metadata={"tags": ["hide-input"]}))),
+    ("labels_of_what_is_folded", small(cell=new_code_cell("x = 1", metadata={"tags": ["hide-cell"]}))),
+    ("labels_of_what_is_folded", small(cell=folded("x = 1", "", "hide-input"))),
+    ("labels_of_what_is_folded", small(cell=folded("x = 1", "Show the code", "hide-input"))),
+    ("labels_of_what_is_folded", small(cell=folded("x = 1", "Show code cell source", "hide-input"))),
+    ("labels_of_what_is_folded", small(cell=folded("x = 1", "Show code cell content", "hide-cell"))),
+    ("prose_of_one_sitting", changed(small(), -1, "## Summary\n\nText.\n\n## Sources\n\nText.")),
+    ("prose_of_one_sitting", with_cells(new_markdown_cell("Text " * 1200))),
+    ("few_open_cards", small(cell=cards(11))),
+    ("few_open_cards", with_cells(cards(6), cards(5))),
+    ("a_small_file", small(cell=picture("A" * 800_000))),
     ("claims_of_the_page", small("claim('mle-definition')")),
     ("claims_of_the_page", small("claim('no-such-claim')")),
     ("claims_of_the_page", small("for id in ids:\n    claim(id)")),
     ("claims_of_the_page", changed(small(), 2, "scrub(draw, [0, 1])")),
 ]
+
+
+AT_THE_LIMIT = [
+    ("a_page_of_few_cells", with_cells(*(new_markdown_cell("Text.") for _ in range(34)))),
+    ("a_page_of_few_cells", with_cells(*(new_code_cell("x = 1") for _ in range(15)))),
+    ("a_page_of_few_cells", with_cells(*(folded("x = 1", "Draw the map", "hide-input") for _ in range(30)))),
+    ("short_code_in_sight", with_cells(new_code_cell("x = 1\n" * 15), new_code_cell("x = 1\n" * 8))),
+    ("short_code_in_sight", small(cell=folded("x = 1\n" * 30, "Draw the map", "hide-input"))),
+    ("labels_of_what_is_folded", small(cell=folded("x = 1", "Draw the map", "hide-input"))),
+    ("labels_of_what_is_folded", small(cell=folded("x = 1", "Check the code of a word", "hide-cell"))),
+    ("few_open_cards", small(cell=cards(10))),
+    ("few_open_cards", with_cells(cards(10), cards(30, state=""))),
+    ("a_small_file", small(cell=picture("A" * 780_000))),
+]
+
+
+@pytest.mark.parametrize(("name", "nb"), AT_THE_LIMIT, ids=lambda value: value if isinstance(value, str) else "")
+def test_a_page_at_the_limit_keeps_the_rule(name, nb):
+    assert found(name, nb) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("Two networks play, and one of them loses.", 8),
+        ("The loss $L_D = a + b$ falls.", 4),
+        ("So\n\n$$\na = b + c\n$$ (label)\n\nit follows.", 3),
+        (":::{prf:theorem} Name\n:label: one\nIt holds.\n:::", 2),
+        ("```python\nx = 1 + 2\n```\nIt holds.", 2),
+        ("A [short link](https://example.org/a b c) - and {cite:p}`key`.", 5),
+    ],
+)
+def test_words_are_counted_as_a_reader_would(text, number):
+    assert words(new_notebook(cells=[new_markdown_cell(text)])) == number
 
 
 @pytest.mark.parametrize(("name", "nb"), BITES, ids=lambda value: value if isinstance(value, str) else "")

@@ -1,7 +1,9 @@
 """Plant a fault, see it caught: `make drills`. Each drill works on a copy of the tree; the table is printed at the end.
 
 The first part plants one fault in each public function that the pages use: a unit test must turn red and, where a page
-teaches the function, a claim on that page. The second part plants faults in everything around them.
+teaches the function, a claim on that page. The second part plants faults in everything around them. The third plays
+every page and every experiment on a pretended accelerator (``tools/pretend.py``), on all cores, and wants none of them
+to mind where its tensors are.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from ganlib.evidence import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
@@ -65,7 +70,7 @@ FAULTS = [
     ("models/joint", "MinibatchDiscrimination", "p=1)).sum(-1) - 1", "p=1)).sum(-1)", COLLAPSE),
     ("training", "unrolled", "p - lr * g", "p + lr * g", None),
     ("training", "translate", "gap(F(to_y), x)", "gap(to_y, x)", CYCLE),
-    ("models/translation", "gap", "(a - b).abs()", "(a - b)", CYCLE),
+    ("losses", "gap", "(a - b).abs()", "(a - b)", CYCLE),
     ("metrics", "sliced_wasserstein", ".mean((-2, -1)).sqrt()", ".mean((-2, -1))", EVALUATION),
 ]
 
@@ -95,7 +100,7 @@ def run(folder: Path, *command: str, prefix: str = "") -> tuple[int, str]:
     line = [sys.executable, *command]
     if prefix:
         line = ["bash", "-c", f'{prefix} exec "$@"', "bash", *line]
-    result = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=900)
+    result = subprocess.run(line, cwd=folder, env=environment, capture_output=True, text=True, timeout=1800)
     return result.returncode, result.stdout + result.stderr
 
 
@@ -217,6 +222,16 @@ def lint():
         shutil.rmtree(folder.parent)
 
 
+def device_fault():
+    """An experiment that makes a layer where its generator is not, on a pretended accelerator."""
+    folder = copy()
+    try:
+        edit("experiments/dcgan_rules.py", "BatchNorm2d(2, device=g.device)", "BatchNorm2d(2)")(folder)
+        return run(folder, "tools/pretend.py", "experiments/dcgan_rules.py")
+    finally:
+        shutil.rmtree(folder.parent)
+
+
 GATE = [
     ("a kernel exits with 137", lambda: nbval("import os\nos._exit(137)"), r"kernel died \(exit status 137\)"),
     ("a kernel crashes", lambda: nbval("import ctypes\nctypes.string_at(0)"), r"kernel died \(exit status -11\)"),
@@ -244,7 +259,23 @@ GATE = [
     ),
     ("a build without pages", lost_page, r"no HTML"),
     ("an unused import", lint, r"F401"),
+    ("a layer that is not on the device", device_fault, r"DeviceError[^\n]*two devices"),
 ]
+
+
+def played() -> list[str]:
+    """Every page and every experiment, by its path."""
+    notebooks = [f"{page}.ipynb" for page in pages(ROOT) if (ROOT / f"{page}.ipynb").exists()]
+    return notebooks + [f"experiments/{p.name}" for p in sorted(ROOT.glob("experiments/*.py")) if p.stem != "table"]
+
+
+def on_an_accelerator(path):
+    """Seconds, and the faults of a page or an experiment on a pretended accelerator."""
+    start = time.monotonic()
+    status, text = run(ROOT, "tools/pretend.py", path)
+    if "and could not get it. Tried" in text:
+        return time.monotonic() - start, "skipped: its pictures cannot be had", False
+    return time.monotonic() - start, f"FAULTS: {text[-600:]}" if status else "no fault", bool(status)
 
 
 def main() -> int:
@@ -261,7 +292,12 @@ def main() -> int:
         missed += not caught
         by = found[0][:60].replace("\n", " ") if caught else f"NOT CAUGHT: {text[-300:]}"
         print(f"{name:48} {by:70} {time.monotonic() - start:4.0f} s", flush=True)
-    print(f"{len(FAULTS) + len(GATE) - missed} passed, {missed} failed")
+    paths = played()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for path, (seconds, said, failed) in zip(paths, pool.map(on_an_accelerator, paths), strict=True):
+            missed += failed
+            print(f"{path:48} {said:70} {seconds:4.0f} s", flush=True)
+    print(f"{len(FAULTS) + len(GATE) + len(paths) - missed} passed, {missed} failed")
     return bool(missed)
 
 
