@@ -5,11 +5,12 @@ Modules are ranks: each imports only from ranks below it.
 ====  ==============================================  ========================================================
 rank  modules                                         what they hold
 ====  ==============================================  ========================================================
-3     ``training``, ``claims``                        the alternating game; settling a claim
+3     ``training``, ``evidence``                      the alternating game; the evidence of the book
 2     ``losses``, ``penalties``, ``divergences``,     functions of logits, of points, of
-      ``metrics``, ``plots``, ``scrub``               densities, of samples; figures
-1     ``models``                                      networks, one file a family
-0     ``densities``, ``images``, ``results``          targets whose density is known; pictures; stored tables
+      ``metrics``, ``plots``, ``scrub``, ``worlds``   densities, of samples; figures; random settings
+1     ``models``, ``claims``                          networks, one file a family; settling a claim
+0     ``densities``, ``images``, ``results``,         targets whose density is known; pictures; stored tables;
+      ``rates``                                       shares and their tests
 ====  ==============================================  ========================================================
 
 Nothing is imported eagerly: ``import ganlib`` costs nothing and needs no torch.

@@ -1,12 +1,13 @@
 """Settle a claim: check it, show its verdict, record the evidence.
 
-    claim("value-at-optimal-discriminator").close(value, 2 * js - 2 * log(2), atol=1e-9)
-    claim("minimum-only-once").rate(kept_all, above=0.5)
-    claim("mle-missing-log").printed.above(abs(wrong - right), 0.5)
+    claim("value-at-optimal-discriminator").close(value, bound, what="V(D*) beside 2 JS − 2 log 2", atol=1e-9)
+    claim("minimum-only-once").rate(kept_all, above=0.5, what="all eight modes kept", worlds=kept_in_worlds)
+    claim("mle-missing-log").printed.above(abs(wrong - right), 0.5, what="distance of the two maximisers")
 
-A check that does not hold raises, with what was measured and what was asked. One that holds shows a card; its text is
-the same on every machine, the figures are in its HTML and in the output's metadata. ``.printed`` marks evidence about
-the form in circulation, or about the case in which the plain statement fails.
+``what`` names the quantity that was measured. A check that does not hold raises, with what was measured and what was
+asked. One that holds shows a card; its text is the same on every machine, the figures are in its HTML and in the
+output's metadata. ``.limit`` marks evidence of where a plain statement ends, ``.printed`` evidence that what a source
+prints fails.
 
 ``python -m ganlib.claims`` lists every claim of the register with its verdict, read from the executed notebooks.
 """
@@ -14,20 +15,25 @@ the form in circulation, or about the case in which the plain statement fails.
 from __future__ import annotations
 
 import html
-import json
 import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from ganlib.rates import barnard, binomial, interval, mcnemar
+
 VERDICTS = {
     "true": "holds",
-    "true-with-caveat": "holds with a caveat",
-    "imprecise": "wrong as printed",
-    "wrong-as-stated": "wrong as printed",
-    "typo": "wrong as printed",
+    "limited": "holds within limits",
+    "wrong": "does not hold as the source has it",
+    "slip": "a slip",
+    "cited": "by citation",
 }
-_COLOURS = {"holds": "#1a7f5a", "holds with a caveat": "#9a6700", "wrong as printed": "#b3261e"}
+RUNGS = ("by citation", "one case", "many cases", "seeds", "worlds", "every case", "symbolic", "rebuilt")
+MANY = 10  # numbers, at least, for the rung of many cases: the mean and the sd of one estimate are one case
+_COLOURS = {"true": "#1a7f5a", "limited": "#8a5c00", "wrong": "#b3261e", "slip": "#5f6b76", "cited": "#5f6b76"}
+_RIGHT = {"wrong": "the right form holds", "slip": "the right form of a slip"}  # what the chip of a card says instead
+_MARKS = {"card": "✓", "limit": "◑", "printed": "✗"}
 _shown: Counter = Counter()  # cards by anchor
 _last: dict = {}  # the card shown last, and its cell
 
@@ -45,6 +51,10 @@ def register() -> dict[str, dict]:
 class claim:  # noqa: N801  (it reads as a sentence: claim(...).close(...))
     """A claim of the register, ready to be checked.
 
+    Every check takes ``what``, the quantity measured in a few words without a measured digit. Two more words say that
+    the evidence is stronger than so many cases: ``every=256``, a finite space of that size was gone through, one number
+    each; ``rebuilt="scipy"``, the expected side comes from that other library.
+
     Args:
         id: the claim's id in ``claims.yml``.
         brief: show one line, to be unfolded, instead of the whole card.
@@ -59,143 +69,193 @@ class claim:  # noqa: N801  (it reads as a sentence: claim(...).close(...))
 
             near = ", ".join(get_close_matches(id, register(), cutoff=0.4)) or "none"
             raise ValueError(f"expected the id of a claim with a card in claims.yml, got {id!r}; near it: {near}")
-        self.id, self.brief, self._printed = id, brief, False
+        self.id, self.brief, self._role = id, brief, "card"
+
+    @property
+    def limit(self) -> claim:
+        """The same claim, for evidence of where the plain statement ends."""
+        return self._second("limit")
 
     @property
     def printed(self) -> claim:
-        """The same claim, for evidence about the form in circulation."""
-        if "printed" not in register()[self.id]:
-            raise ValueError(f"expected a field 'printed' in claims.yml for {self.id!r}, got none")
+        """The same claim, for evidence that what a source prints fails."""
+        return self._second("printed")
+
+    def _second(self, role):
+        if role not in register()[self.id]:
+            raise ValueError(f"expected a field {role!r} in claims.yml for {self.id!r}, got none")
         other = claim(self.id, brief=self.brief)
-        other._printed = True
+        other._role = role
         return other
 
     def _ipython_display_(self):
         """Nothing: a check has shown its card already, also where it is the last line of a cell."""
 
-    def close(self, measured, expected, *, atol: float) -> claim:
+    def close(self, measured, expected, *, what: str, atol: float, every=None, rebuilt=None) -> claim:
         """Every number is within ``atol`` of its target."""
         m, e = _numbers(measured, expected)
         gap = abs(_difference(m, e))
-        worst = float(gap.max())
+        worst = _digits(float(gap.max()))
         bound = f"within {_digits(atol)}" if atol else "exactly"
-        figures = (
-            f"{_digits(m)}, off by {_digits(worst)}"
-            if m.size == 1
-            else f"{m.size} numbers, the worst off by {_digits(worst)}"
-        )
-        return self._settle(bool((gap <= atol).all()), "close", bound, figures, m.size, f"{m} and {e}")
+        figures = f"{_digits(m)}, off by {worst}" if m.size == 1 else f"{m.size} numbers, the worst off by {worst}"
+        more = {"count": m.size} | _stronger(m.size, every, rebuilt)
+        return self._settle(bool((gap <= atol).all()), "close", what, bound, figures, f"{m} and {e}", more)
 
-    def above(self, measured, bound, *, by: float = 0.0) -> claim:
+    def above(self, measured, bound, *, what: str, by: float = 0.0, every=None, rebuilt=None) -> claim:
         """Every number is greater than its bound, by more than ``by``."""
-        return self._beyond(measured, bound, by, 1)
+        return self._beyond(measured, bound, what, by, 1, every, rebuilt)
 
-    def below(self, measured, bound, *, by: float = 0.0) -> claim:
+    def below(self, measured, bound, *, what: str, by: float = 0.0, every=None, rebuilt=None) -> claim:
         """Every number is less than its bound, by more than ``by``."""
-        return self._beyond(measured, bound, by, -1)
+        return self._beyond(measured, bound, what, by, -1, every, rebuilt)
 
-    def _beyond(self, measured, bound, by, sign):
+    def _beyond(self, measured, bound, what, by, sign, every, rebuilt):
         m, b = _numbers(measured, bound)
         margin, word = _difference(m, b) * sign, "above" if sign > 0 else "below"
-        text = f"{word} {_digits(bound)}" if isinstance(bound, (int, float)) else f"{word} its bound"
+        text = f"{word} {_digits(bound)}" if isinstance(bound, int | float) else f"{word} its bound"
         text += f" by {_digits(by)}" if by else ""
         if m.size == 1:
             figures = f"{_digits(m)} against {_digits(b)}"
         else:
             figures = f"{m.size} numbers, the closest {word} by {_digits(margin.min())}"
-        return self._settle(bool((margin > by).all()), word, text, figures, m.size, f"{m} and {b}")
+        more = {"count": m.size} | _stronger(m.size, every, rebuilt)
+        return self._settle(bool((margin > by).all()), word, what, text, figures, f"{m} and {b}", more)
 
-    def rate(self, outcomes, *, above: float | None = None, below: float | None = None, over=None) -> claim:
-        """A share of seeds: its exact 95 % interval lies beyond the bound, or it beats another's (Barnard, p < 0.01).
+    def symbolic(self, difference, *, what: str) -> claim:
+        """SymPy simplifies the difference of the two sides to 0."""
+        import sympy
+
+        rest = sympy.simplify(difference)
+        holds = bool(rest == 0) and isinstance(difference, sympy.Expr) and bool(difference.free_symbols)
+        return self._settle(holds, "symbolic", what, "0 for every value of its symbols", "", f"{rest}", {})
+
+    def rate(self, outcomes, *, what: str, above=None, below=None, over=None, paired=False, of="seeds", worlds=None):
+        """A share of seeds or worlds: its exact 95 % interval lies beyond the bound, or it beats another's (p < 0.01).
 
         Args:
-            outcomes: one bool a seed.
+            outcomes: one bool a seed, or a world.
+            what: what counts as a success.
             above: the whole interval is greater.
             below: the whole interval is less.
-            over: the other method's outcomes, whose rate is lower.
+            over: the other method's outcomes, whose rate is lower: Barnard's exact test, or McNemar's where paired.
+            paired: outcome i of both was met under the same draw, for example in the same world.
+            of: ``"seeds"`` or ``"worlds"``.
+            worlds: the same statement's stored outcomes in random worlds, shown beside the seeds. They carry the card
+                to that rung where they meet its bound too.
         """
-        if sum(v is not None for v in (above, below, over)) != 1:
-            raise ValueError("expected one of above, below and over")
+        if sum(v is not None for v in (above, below, over)) != 1 or (paired and over is None):
+            raise ValueError("expected one of above, below and over, and paired only with over")
+        if of not in ("seeds", "worlds") or (of == "worlds" and worlds is not None):
+            raise ValueError(f"expected of='seeds', or 'worlds' without worlds beside it, got {of!r}")
         k, n = _count(outcomes)
-        low, high = interval(k, n)
-        figures = f"{k} of {n} seeds, interval {100 * low:.0f} to {100 * high:.0f} %"
+        figures = f"{k} of {n} {of}, {_range(k, n)}"
         if over is not None:
-            j, m = _count(over)
-            p = barnard(k, n, j, m)
-            figures += f"; against {j} of {m}; p = {_digits(p)}"
-            holds, bound, n = bool(p < 0.01 and k / n > j / m), "more often than the other, p < 0.01", n + m
-        elif above is not None:
-            holds, bound = low > above, f"in more than {100 * above:g} % of seeds"
+            holds, bound, test = _against(outcomes, over, paired)
+            figures += f"; against {test['other'][0]} of {test['other'][1]}; p = {_digits(test['p'])}"
+            bound += f" in {n} {of}"
         else:
-            holds, bound = high < below, f"in fewer than {100 * below:g} % of seeds"
-        return self._settle(holds, "rate", bound, figures, n, figures, seeds=n)
+            side, share = ("above", above) if below is None else ("below", below)
+            holds = _beyond_share(k, n, share, side)
+            bound = f"in {'more' if below is None else 'fewer'} than {100 * share:g} % of {n} {of}"
+            test = {"share": share, "side": side, "p": binomial(k, n, above=above, below=below)}
+        more = {"count": n, "of": of, "k": k, "n": n, **test}
+        if worlds is not None:
+            more["worlds"] = _count(worlds)
+            figures += "; {} of {} worlds, {}".format(*more["worlds"], _range(*more["worlds"]))
+        return self._settle(holds, "rate", what, bound, figures, figures, more)
 
     def cited(self, *keys: str) -> claim:
         """Settled by the literature: what no run can settle. Keys are those of the bibliography."""
         if not keys:
             raise ValueError("expected at least one key of the bibliography, got none")
-        return self._settle(True, "cited", f"by citation: {', '.join(keys)}", "", 0, "")
+        return self._settle(True, "cited", "", f"by citation: {', '.join(keys)}", "", "", {"keys": list(keys)})
 
-    def _settle(self, holds, kind, bound, figures, count, numbers, seeds=None):
-        entry = register()[self.id]
+    def _settle(self, holds, kind, what, bound, figures, numbers, more):
+        if kind != "cited" and not (isinstance(what, str) and what.strip()):
+            raise ValueError(f"expected what, the quantity measured in a few words, got {what!r}")
         if not holds:
-            raise AssertionError(f"{self.id} does not hold: asked {bound}, measured {figures or numbers} ({numbers})")
-        role = "printed" if self._printed else "card"
-        evidence = {"claim": self.id, "kind": kind, "printed": self._printed}
-        evidence |= {"bound": bound, "figures": figures, "count": count, "seeds": seeds}
-        anchor = _role(evidence)
+            asked = f"{what} {bound}".strip()
+            raise AssertionError(f"{self.id} does not hold: asked {asked}, measured {figures or numbers} ({numbers})")
+        evidence = {"claim": self.id, "role": self._role, "kind": kind, "what": what}
+        evidence |= {"bound": bound, "figures": figures, **more}
+        evidence["rung"] = rung(evidence)
+        anchor = _anchor(evidence)
         _shown[anchor] += 1
         evidence["anchor"] = f"{anchor}-{_shown[anchor]}" if _shown[anchor] > 1 else anchor
-        _show(entry[role], VERDICTS[entry["status"]], evidence, self.brief)
+        _show(register()[self.id], evidence, self.brief)
         return self
 
 
-def interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Exact (Clopper-Pearson) interval of a share: k of n.
+def rung(evidence: dict) -> str:
+    """How far one piece of evidence carries, from what it is: one of ``RUNGS``, weakest first."""
+    if evidence["kind"] == "cited":
+        return "by citation"
+    if evidence["kind"] == "symbolic":
+        return "symbolic"
+    if "rebuilt" in evidence:
+        return "rebuilt"
+    if "every" in evidence:
+        return "every case"
+    if evidence["kind"] == "rate":
+        return "worlds" if evidence["of"] == "worlds" or _holds_in_worlds(evidence) else "seeds"
+    return "many cases" if evidence["count"] >= MANY else "one case"
 
-    >>> [round(v, 2) for v in interval(13, 16)]
-    [0.54, 0.96]
-    """
-    if not 0 <= k <= n or n < 1:
-        raise ValueError(f"expected k of n with n at least 1, got {k} of {n}")
-    from scipy.stats import beta
 
-    tail = (1 - level) / 2
-    low = beta.ppf(tail, k, n - k + 1) if k else 0.0
-    high = beta.ppf(1 - tail, k + 1, n - k) if k < n else 1.0
-    return float(low), float(high)
+def _holds_in_worlds(evidence):
+    """Whether the bound asked of the seeds is met by the stored worlds beside them as well."""
+    if "worlds" not in evidence or "share" not in evidence:
+        return False
+    return _beyond_share(*evidence["worlds"], evidence["share"], evidence["side"])
 
 
-def barnard(k: int, n: int, j: int, m: int) -> float:
-    """Barnard's exact test, one-sided: the p-value of k of n against j of m, if both had one rate.
+def _beyond_share(k, n, share, side):
+    low, high = interval(k, n)
+    return low > share if side == "above" else high < share
 
-    The largest probability, over that rate, of a pair of counts at least as extreme; ties count as extreme, which
-    rounding in ``scipy.stats.barnard_exact`` may deny them.
 
-    >>> round(barnard(8, 8, 2, 8), 4)
-    0.0011
-    """
-    import numpy as np
-    from scipy.stats import binom
+def _stronger(count, every, rebuilt):
+    """What makes evidence stronger than its cases, refused where it is not so."""
+    if every is not None and every != count:
+        raise ValueError(f"expected one number for each of the {every} cases, got {count}")
+    if rebuilt is not None and (rebuilt.split(".")[0] == "ganlib" or rebuilt not in sys.modules):
+        raise ValueError(f"expected another library that is in use here, got {rebuilt!r}")
+    return {key: value for key, value in (("every", every), ("rebuilt", rebuilt)) if value is not None}
 
-    a, b = np.arange(n + 1)[:, None], np.arange(m + 1)
-    pooled = (a + b) / (n + m)
-    spread = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    score = np.divide(a / n - b / m, spread, out=np.zeros_like(spread), where=spread > 0)
-    extreme = score >= score[k, j] - 1e-12
-    rates = np.linspace(0, 1, 1001)[:, None]
-    chances = binom.pmf(a.T, n, rates) @ extreme * binom.pmf(b, m, rates)  # (rates, m + 1)
-    return float(chances.sum(-1).max())
+
+def _against(outcomes, over, paired):
+    """Whether one method beats another, how that is asked, and the test's numbers."""
+    (k, n), (j, m) = _count(outcomes), _count(over)
+    if not paired:
+        p = barnard(k, n, j, m)
+        return bool(p < 0.01 and k / n > j / m), "more often than the other, p < 0.01,", {"other": [j, m], "p": p}
+    if n != m:
+        raise ValueError(f"expected two outcomes a pair, got {n} and {m}")
+    pairs = list(zip(*(_bools(v).tolist() for v in (outcomes, over)), strict=True))
+    wins, losses = pairs.count((True, False)), pairs.count((False, True))
+    p = mcnemar(wins, losses)
+    return p < 0.01, "more often than the other, paired, p < 0.01,", {"other": [j, m], "split": [wins, losses], "p": p}
+
+
+def _range(k, n):
+    low, high = interval(k, n)
+    return f"interval {100 * low:.0f} to {100 * high:.0f} %"
 
 
 def _numbers(*values):
     import numpy as np
 
-    arrays = [np.asarray(v.detach().cpu() if hasattr(v, "detach") else v, dtype=float) for v in values]
+    arrays = [np.asarray(_home(v), dtype=float) for v in values]
     shapes = [a.shape for a in arrays]
     if 0 in arrays[0].shape or (shapes[1] and shapes[0] != shapes[1]):
         raise ValueError(f"expected numbers and bounds of one shape, got {shapes}")
     return np.broadcast_arrays(*arrays)
+
+
+def _home(value):
+    """Tensors, also in lists, on the CPU."""
+    if isinstance(value, list | tuple):
+        return [_home(v) for v in value]
+    return value.detach().cpu() if hasattr(value, "detach") else value
 
 
 def _difference(m, e):
@@ -206,12 +266,17 @@ def _difference(m, e):
         return np.where(m == e, 0.0, m - e)
 
 
-def _count(outcomes):
+def _bools(outcomes):
     import numpy as np
 
-    outcomes = np.asarray(outcomes.detach().cpu() if hasattr(outcomes, "detach") else outcomes)
+    outcomes = np.asarray(_home(outcomes))
     if outcomes.dtype != bool or outcomes.ndim != 1 or not outcomes.size:
         raise ValueError(f"expected one bool a seed, got {outcomes.dtype} of shape {outcomes.shape}")
+    return outcomes
+
+
+def _count(outcomes):
+    outcomes = _bools(outcomes)
     return int(outcomes.sum()), outcomes.size
 
 
@@ -224,27 +289,43 @@ def _digits(value):
     return text.replace("-", "−")
 
 
-def _role(evidence):
+def _anchor(evidence):
     """Anchor of the first card for this side of the claim."""
-    return f"claim-{evidence['claim']}" + ("-printed" if evidence["printed"] else "")
+    return f"claim-{evidence['claim']}" + ("" if evidence["role"] == "card" else f"-{evidence['role']}")
 
 
-def _show(sentence, verdict, evidence, brief):
+def _chip(entry, role):
+    """The verdict in a few words, and its colour: what stands at the end of a card."""
+    status = entry["status"]
+    if role == "limit":
+        return "where it ends", _COLOURS["limited"]
+    if role == "printed":
+        said = "the slip" if status == "slip" else "as the source has it" if "notes" in entry else "as printed"
+        return f"{said}: fails", _COLOURS[status]
+    return _RIGHT.get(status, VERDICTS[status]), _COLOURS["true" if status == "wrong" else status]
+
+
+def _show(entry, evidence, brief):
     """Display the card, or add to the one just above; in plain Python, print its text."""
     shell = _shell()
-    here = (_role(evidence), _cell(), shell.execution_count if shell else None)
-    sentence = "also" if _last.get("card") == here else sentence
+    here = (_anchor(evidence), _cell(), shell.execution_count if shell else None)
+    also = _last.get("card") == here
     _last["card"] = here
-    outcome = "fails" if evidence["printed"] else verdict
-    text = f"{'✗' if evidence['printed'] else '✓'} {sentence} [{outcome}; {evidence['bound']}"
-    text += f"; {evidence['seeds']} seeds]" if evidence["seeds"] else "]"
+    chip, colour = _chip(entry, evidence["role"])
+    asked = f"{evidence['what']} {evidence['bound']}".strip()
+    sentence = "also" if also else " ".join(filter(None, (entry[evidence["role"]], _setting(entry, evidence))))
+    text = f"{_MARKS[evidence['role']]} {sentence} [{chip}; {asked}; {evidence['rung']}]"
     if shell is None:
         print(text)
         return
     from IPython.display import display
 
-    data = {"text/plain": text, "text/html": _card(sentence, verdict, evidence, brief)}
-    display(data, raw=True, metadata={"ganlib": evidence})
+    card = _more(evidence, colour) if also else _card(entry, evidence, brief, chip, colour)
+    display({"text/plain": text, "text/html": card}, raw=True, metadata={"ganlib": evidence})
+
+
+def _setting(entry, evidence):
+    return f"({entry['setting']})" if "setting" in entry and evidence["role"] == "card" else ""
 
 
 def _cell():
@@ -264,91 +345,43 @@ def _shell():
     return get_ipython()
 
 
-def _card(sentence, verdict, evidence, brief):
+def _measured(evidence):
+    """What was measured, what was asked of it, and how far that carries."""
+    first = ": ".join(filter(None, (evidence["what"], evidence["figures"])))
+    return " · ".join(html.escape(part) for part in (first, f"asked: {evidence['bound']}", evidence["rung"]) if part)
+
+
+_SMALL = "font-size:.85em;font-variant-numeric:tabular-nums;opacity:.85"
+
+
+def _mark(evidence, colour):
+    return f'<span style="color:{colour};font-weight:700">{_MARKS[evidence["role"]]}</span>'
+
+
+def _edge(colour):
+    return f"border-left:.25em solid {colour};padding:.25em .8em;margin:.4em 0"
+
+
+def _more(evidence, colour):
+    """One more piece of evidence for the card above."""
+    style = f"{_edge(colour)};{_SMALL}"
+    measured = f"{_mark(evidence, colour)} also: {_measured(evidence)}"
+    return f'<div class="claim also" id="{evidence["anchor"]}" style="{style}">{measured}</div>'
+
+
+def _card(entry, evidence, brief, chip, colour):
     """HTML with its style inline: GitHub and Colab have no style sheet of ours."""
-    printed, e = evidence["printed"], html.escape
-    colour = _COLOURS["wrong as printed" if printed else "holds" if verdict == "wrong as printed" else verdict]
-    chip = "as printed: fails" if printed else "the right form holds" if verdict == "wrong as printed" else verdict
-    measured = " · ".join(e(part) for part in (evidence["figures"], f"asked: {evidence['bound']}") if part)
-    mark = f'<span style="color:{colour};font-weight:700">{"✗" if printed else "✓"}</span>'
-    edge = f"border-left:.25em solid {colour};padding:.25em .8em;margin:.4em 0"
-    small = "font-size:.85em;font-variant-numeric:tabular-nums;opacity:.85"
-    if sentence == "also":  # one more piece of evidence for the card above
-        return f'<div class="claim also" id="{evidence["anchor"]}" style="{edge};{small}">{mark} also: {measured}</div>'
+    sentence, setting = html.escape(entry[evidence["role"]]), html.escape(_setting(entry, evidence))
+    setting = f'<small class="setting">{setting}</small> ' if setting else ""
     return (
-        f'<details class="claim" id="{evidence["anchor"]}"{"" if brief else " open"} style="{edge}">'
-        f'<summary style="cursor:pointer">{mark} {e(sentence)} '
+        f'<details class="claim" id="{evidence["anchor"]}"{"" if brief else " open"} style="{_edge(colour)}">'
+        f'<summary style="cursor:pointer">{_mark(evidence, colour)} {sentence} {setting}'
         f'<span class="verdict" style="color:{colour};font-size:.85em;font-weight:600;white-space:nowrap">{chip}</span>'
-        f'</summary><div class="measured" style="{small}">{measured}</div></details>'
+        f'</summary><div class="measured" style="{_SMALL}">{_measured(evidence)}</div></details>'
     )
 
 
-# The evidence of the book, read from the notebooks as they are stored.
-
-
-def pages(root: Path) -> list[str]:
-    """The pages of ``_toc.yml`` in their order, without the root."""
-    import yaml
-
-    toc = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
-    return [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-
-
-def evidence(root: Path) -> dict[str, list[dict]]:
-    """What the executed notebooks recorded: evidence by claim, each with its page."""
-    found: dict[str, list[dict]] = {}
-    for page in pages(root):
-        path = root / f"{page}.ipynb"
-        if not path.exists():
-            continue
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            for output in cell.get("outputs", []):
-                if record := output.get("metadata", {}).get("ganlib"):
-                    found.setdefault(record["claim"], []).append({**record, "page": page.removeprefix("chapters/")})
-    return found
-
-
-def settled(entry: dict, records: list[dict]) -> bool:
-    """Whether the records settle the claim: the right statement checked, and what is not plainly true seen to fail."""
-    roles = {record["printed"] for record in records if record["page"] == entry["chapter"]}
-    return False in roles and (entry["status"] == "true" or True in roles or _by_citation(records))
-
-
-def _by_citation(records):
-    return all(record["kind"] == "cited" for record in records)
-
-
-def book_root(start: Path | None = None) -> Path:
-    """The folder with ``_toc.yml``, here or above."""
-    start = start or Path.cwd()
-    for folder in (start, *start.parents):
-        if (folder / "_toc.yml").exists():
-            return folder
-    raise ValueError(f"expected to be in the book's folder, one with _toc.yml; got {start}")
-
-
-def main(arguments: list[str]) -> int:
-    """Print every claim with its verdict and page, and how many are settled."""
-    if arguments and (len(arguments) != 2 or arguments[0] != "--page"):
-        print("usage: python -m ganlib.claims [--page likelihood/maximum_likelihood]", file=sys.stderr)
-        return 2
-    only, found = (arguments[1] if arguments else None), evidence(book_root())
-    entries = [entry for entry in register().values() if only in (None, entry["chapter"])]
-    if not entries:
-        print(f"no claim is given to the page {only}", file=sys.stderr)
-        return 2
-    done = {entry["id"] for entry in entries if settled(entry, found.get(entry["id"], []))}
-    width = max(len(entry["id"]) for entry in entries)
-    for entry in entries:
-        verdict = VERDICTS[entry["status"]] if entry["id"] in done else "not settled yet"
-        print(f"{entry['id']:{width}}  {verdict:19}  {entry['chapter']}")
-    ours = [entry for entry in entries if entry.get("source") == "book"]
-    theirs = [entry for entry in entries if entry.get("source") != "book"]
-    if ours:
-        print(f"claims of the book's own: settled {sum(e['id'] in done for e in ours)} of {len(ours)}")
-    print(f"settled {sum(e['id'] in done for e in theirs)} of {len(theirs)}")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    import runpy
+
+    runpy.run_module("ganlib.evidence", run_name="__main__")

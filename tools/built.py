@@ -1,14 +1,15 @@
-"""After a build: every page of _toc.yml is there as HTML, with its title; print the path to open."""
+"""After a build: claims.json beside its page; every page of _toc.yml is there with its title; the path to open."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
-from bs4 import BeautifulSoup
+from bs4 import BeautifulSoup, SoupStrainer
 
-from ganlib.claims import pages
+from ganlib.evidence import pages
 
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
@@ -32,13 +33,19 @@ def missing() -> list[str]:
         if not path.exists():
             found.append(f"{page}: no HTML")
             continue
-        heading = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser").h1
+        heading = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser", parse_only=SoupStrainer("h1")).h1
         if heading is None or heading.get_text().replace("’", "'").rstrip("#").strip() != source_title(page):
             found.append(f"{page}: expected the title {source_title(page)!r}, got {heading and heading.get_text()!r}")
     return found
 
 
+def add_claims():
+    """Put ``claims.json`` beside the page that links to it."""
+    shutil.copy(ROOT / "chapters/evidence/claims.json", HTML / "chapters/evidence/claims.json")
+
+
 if __name__ == "__main__":
+    add_claims()
     problems = missing()
     print("\n".join(problems) or f"{len(pages(ROOT)) + 1} pages. Open {(HTML / 'index.html').relative_to(ROOT)}")
     sys.exit(bool(problems))

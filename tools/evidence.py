@@ -1,16 +1,34 @@
-"""Make the pages of evidence from the outputs stored in the notebooks: chapters/evidence/{claims,errata}.md."""
+"""Make chapters/evidence/{claims,errata}.md and claims.json from the outputs stored in the notebooks.
+
+It fails, and names the claims, where the rates of the book together do not pass Holm's step-down at 5 %.
+"""
 
 from __future__ import annotations
 
 import html
+import json
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 
-from ganlib.claims import VERDICTS, evidence, pages, register, settled
+import yaml
+
+from ganlib.claims import RUNGS, VERDICTS, register
+from ganlib.evidence import evidence, lucky, rung, settled
+from ganlib.results import FOLDER as TABLES
+from ganlib.results import read
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "chapters" / "evidence"
+CLASSES = {"true": "holds", "limited": "within", "wrong": "source", "slip": "slip", "cited": "cited"}
+COUNTED = {
+    "true": "hold",
+    "limited": "hold within limits",
+    "wrong": "do not hold as their source has them",
+    "slip": "are slips",
+    "cited": "rest on a citation",
+}
 
 
 def plain(text: str) -> str:
@@ -22,51 +40,129 @@ def where(record) -> str:
     return f"../{record['page']}.html#{record['anchor']}"
 
 
-def line(record) -> str:
-    """What was measured, linked to its cell."""
-    shown = "; ".join(plain(part) for part in (record["figures"], f"asked: {record['bound']}") if part)
-    return f'<a href="{where(record)}">{shown}</a>'
+def measured(record) -> str:
+    """What was measured and what was asked, in words."""
+    first = ": ".join(filter(None, (record["what"], record["figures"])))
+    return "; ".join(filter(None, (first, f"asked: {record['bound']}")))
+
+
+def link(record) -> str:
+    return f'<a href="{where(record)}">{html.escape(measured(record))}</a>'
 
 
 def title(page: str) -> str:
     """The page's own title, or its name while it is not written."""
     path = ROOT / "chapters" / f"{page}.ipynb"
     if path.exists():
-        import json
-
         return "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]).splitlines()[0].lstrip("# ")
     return page.split("/")[-1].replace("_", " ")
+
+
+def parts() -> dict[str, list[str]]:
+    """The pages of each part, without their folder ``chapters``."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return {p["caption"]: [c["file"].removeprefix("chapters/") for c in p["chapters"]] for p in toc["parts"]}
+
+
+def planted() -> dict[str, tuple[int, int]]:
+    """By claim, how many planted faults were noticed, and of how many; those that mean the same are left out."""
+    if not (TABLES / "faults.csv").exists():
+        return {}
+    table = read("faults")
+    rows = zip(table["claim"], table["noticed"], table["planted"], table["same"], strict=True)
+    return {claim: (int(noticed), int(planted - same)) for claim, noticed, planted, same in rows}
 
 
 def counts(entries, done) -> str:
     """How much is settled, in words; computed, never typed."""
     theirs = [e for e in entries if e.get("source") != "book"]
     ours = [e for e in entries if e.get("source") == "book"]
-    tally = Counter(VERDICTS[e["status"]] for e in theirs if e["id"] in done)
-    words = {"holds": "hold", "holds with a caveat": "hold with a caveat", "wrong as printed": "are wrong as printed"}
-    verdicts = ", ".join(f"{tally[v]} {word}" for v, word in words.items() if tally[v])
+    tally = Counter(e["status"] for e in theirs if e["id"] in done)
+    verdicts = ", ".join(f"{tally[status]} {word}" for status, word in COUNTED.items() if tally[status])
     text = f"**{sum(tally.values())} of {len(theirs)}** claims of five lecture notes are settled so far: {verdicts}."
-    return text + (f" {sum(e['id'] in done for e in ours)} of the book's own {len(ours)} claims hold." if ours else "")
+    own = f" Of the book's own {len(ours)} claims {sum(e['id'] in done for e in ours)} are settled."
+    return text + (own if ours else "")
 
 
-def claims_page(entries, found, done) -> str:
-    out = ["# Every claim and its verdict", "", counts(entries, done), ""]
+def guarantee(rates: int) -> str:
+    """What Holm's step-down over all rates of the book says."""
+    return (
+        f"All {rates} statements about rates pass Holm's step-down at 5 % together, on exact one-sided p-values: "
+        "the chance that even one of them is green by luck is below 5 %, provided that the seeds of a statement are "
+        "independent draws and its bound was written before they were seen."
+    )
+
+
+FILTER = """<script>
+document.addEventListener("DOMContentLoaded", () => {
+  const picks = [...document.querySelectorAll("#filter select")], entries = [...document.querySelectorAll(".entry")];
+  const count = document.querySelector("#filter output");
+  const show = () => {
+    for (const e of entries) e.hidden = picks.some(p => p.value && e.dataset[p.name] !== p.value);
+    count.textContent = entries.filter(e => !e.hidden).length + " of " + entries.length + " shown";
+  };
+  document.querySelector("#filter").hidden = false;
+  for (const p of picks) p.addEventListener("change", show);
+  show();
+});
+</script>"""
+
+
+def options(name: str, choices: dict[str, str]) -> str:
+    inside = "".join(f'<option value="{value}">{html.escape(text)}</option>' for value, text in choices.items())
+    return f'<label>{name} <select name="{name}"><option value="">all</option>{inside}</select></label> '
+
+
+def filter_bar(shown, found) -> str:
+    """Choices of verdict, rung and page; they work without a network, and without a script everything is shown."""
+    reached = {rung(found[e["id"]]) for e in shown}
+    verdicts = {CLASSES[s]: VERDICTS[s] for s in VERDICTS if any(e["status"] == s for e in shown)}
+    names = {p: title(p) for p in dict.fromkeys(e["chapter"] for e in shown)}
+    bar = options("verdict", verdicts) + options("rung", {r: r for r in RUNGS if r in reached}) + options("page", names)
+    return f'<div id="filter" hidden>{bar}<output></output></div>\n{FILTER}'
+
+
+def entry_html(entry, records, faults) -> str:
+    """One claim with its verdict, how far it reaches, and each piece of evidence linked to its cell."""
+    reach, kind = rung(records), CLASSES[entry["status"]]
+    setting = f' <small class="setting">({html.escape(entry["setting"])})</small>' if "setting" in entry else ""
+    noticed = "{} of {} planted faults noticed".format(*faults) if faults else ""
+    lines = []
+    for record in records:
+        said = "" if record["role"] == "card" else f"<em>{html.escape(entry[record['role']])}</em> "
+        lines.append(f"<li>{said}{link(record)}</li>")
+    data = f'data-verdict="{kind}" data-rung="{reach}" data-page="{entry["chapter"]}"'
+    return (
+        f'<div class="entry" id="{entry["id"]}" {data}>'
+        f'<p class="verdict-line"><strong>{html.escape(entry["card"])}</strong>{setting} '
+        f'<span class="verdict {kind}">{VERDICTS[entry["status"]]}</span> '
+        f'<span class="reach">{"; ".join(filter(None, (reach, noticed)))}</span> '
+        f'<a class="permanent" href="#{entry["id"]}" aria-label="Permanent link">¶</a></p>'
+        f"<ul>{''.join(lines)}</ul></div>"
+    )
+
+
+def claims_page(entries, found, done, rates) -> str:
+    shown, faults = [e for e in entries if e["id"] in done], planted()
+    out = ["# Every claim and its verdict", "", counts(entries, done), "", guarantee(rates), ""]
     out += [
         "Each line links to the cell that settles it; what was measured there stands beside what was asked.",
-        "*Holds with a caveat* and *wrong as printed* come with a second line: the printed form is run, and fails.",
+        "The word after the verdict says how far the evidence carries: from one case to every case, or to an",
+        "independent engine that agrees.",
+        "A claim that *holds within limits* has a line for where it ends.",
+        "One that *does not hold as the source has it* has a line in which the source's form is run, and fails.",
+        "The same is at hand as [claims.json](claims.json).",
+        "",
+        filter_bar(shown, found),
         "",
     ]
-    written = [p.removeprefix("chapters/") for p in pages(ROOT)]
-    for page in (p for p in written if any(e["chapter"] == p and e["id"] in done for e in entries)):
-        out += [f"## [{title(page)}](../{page}.ipynb)", ""]
-        for entry in (e for e in entries if e["chapter"] == page and e["id"] in done):
-            out += [f'<p class="verdict-line" id="{entry["id"]}"><strong>{html.escape(entry["card"])}</strong>']
-            out += [f'<span class="verdict {css(entry)}">{VERDICTS[entry["status"]]}</span></p>', ""]
-            for record in found[entry["id"]]:
-                out.append(
-                    f"- {'✗ ' + plain(entry['printed'].rstrip('.')) + ': ' if record['printed'] else ''}{line(record)}"
-                )
-            out.append("")
+    for caption, files in parts().items():
+        here = [p for p in files if any(e["chapter"] == p for e in shown)]
+        out += [f"## {caption}", ""] if here else []
+        for page in here:
+            out += [f"### [{title(page)}](../{page}.ipynb)", ""]
+            for entry in (e for e in shown if e["chapter"] == page):
+                out += [entry_html(entry, found[entry["id"]], faults.get(entry["id"])), ""]
     waiting = [e for e in entries if e["id"] not in done]
     out += ["## Not settled yet", "", f"{len(waiting)} claims wait for their page.", ""] if waiting else []
     for page in dict.fromkeys(e["chapter"] for e in waiting):
@@ -77,44 +173,78 @@ def claims_page(entries, found, done) -> str:
     return "\n".join(out) + "\n"
 
 
-def css(entry) -> str:
-    return VERDICTS[entry["status"]].split()[0] + ("-caveat" if entry["status"] == "true-with-caveat" else "")
-
-
 def errata_page(entries, found, done) -> str:
-    wrong = [e for e in entries if VERDICTS[e["status"]] == "wrong as printed" and e["id"] in done]
-    out = [
-        "# Errata, with the failing check",
-        "",
-        f"{len(wrong)} statements of the sources, as printed, do not survive being run.",
-        "Careful people wrote them down, so each entry says why it is tempting, what fails, and what is right.",
+    """What the sources have wrong, and where they slipped; never a sentence of the book's own."""
+    theirs = [e for e in entries if e["id"] in done and "notes" in e and e["status"] in ("wrong", "slip")]
+    wrong, slips = ([e for e in theirs if e["status"] == status] for status in ("wrong", "slip"))
+    out = ["# Errata, with the failing check", ""]
+    out += [
+        f"{len(wrong)} statements of the sources do not survive being run, and {len(slips)} formulas or words slipped.",
+        "Careful people wrote them down, so each entry says what is right; a statement that fails also says why it is",
+        "tempting, and links to the check in which it fails.",
         "",
     ]
-    for page in dict.fromkeys(e["chapter"] for e in wrong):
-        out += [f"## [{title(page)}](../{page}.ipynb)", ""]
-        for entry in (e for e in wrong if e["chapter"] == page):
-            records = found[entry["id"]]
-            fails = " ".join(line(r) for r in records if r["printed"])
-            holds = " ".join(line(r) for r in records if not r["printed"])
-            out += [f'<h3 id="{entry["id"]}">{html.escape(entry["printed"])}</h3>', ""]
-            out += [f"*Tempting, because* {plain(entry['tempting'])}", ""]
-            out += [f"*What fails:* {fails}", "", f"*Right:* {plain(entry['card'])} {holds}", ""]
+    for heading, group in (("What does not hold", wrong), ("Slips", slips)):
+        out += [f"## {heading}", ""] if group else []
+        for page in dict.fromkeys(e["chapter"] for e in group):
+            out += [f"### [{title(page)}](../{page}.ipynb)", ""]
+            for entry in (e for e in group if e["chapter"] == page):
+                out += erratum(entry, found[entry["id"]])
     return "\n".join(out) + "\n"
 
 
-def main():
+def erratum(entry, records) -> list[str]:
+    """One statement of a source: what it says, what fails, what is right."""
+    fails = " ".join(link(r) for r in records if r["role"] == "printed")
+    holds = " ".join(link(r) for r in records if r["role"] == "card")
+    out = [f'<h4 id="{entry["id"]}">{html.escape(entry["printed" if entry["status"] == "wrong" else "slip"])}</h4>', ""]
+    out += [f"*The source ({', '.join(entry['notes'])}):* {plain(entry['says'])}", ""]
+    out += [f"*Tempting, because* {plain(entry['tempting'])}", ""] if entry["status"] == "wrong" else []
+    out += [f"*What fails:* {fails}", ""] if fails else []
+    return [*out, f"*Right:* {plain(entry['card'])} {holds}", ""]
+
+
+def record_of(entry, records, done, faults) -> dict:
+    """A claim as ``claims.json`` has it; ``tools/claims.schema.json`` says what may stand there."""
+    known = entry["id"] in done
+    keys = ("role", "what", "figures", "bound", "rung")
+    shown = [{**{key: r[key] for key in keys}, "link": where(r)} for r in records] if known else []
+    return {
+        "id": entry["id"],
+        "page": entry["chapter"],
+        "source": entry.get("notes", "book"),
+        "says": " ".join(entry["says"].split()),
+        "status": entry["status"],
+        "verdict": VERDICTS[entry["status"]] if known else "not settled yet",
+        "card": entry.get("card", ""),
+        "setting": entry.get("setting", ""),
+        "evidence": shown,
+        "rung": rung(records) if known else "",
+        "faults": dict(zip(("noticed", "planted"), faults, strict=True)) if known and faults else None,
+        "link": f"claims.html#{entry['id']}" if known else "claims.html",
+    }
+
+
+def main() -> int:
     entries, found = list(register().values()), evidence(ROOT)
-    done = {e["id"] for e in entries if settled(e, found.get(e["id"], []))}
+    done, faults = {e["id"] for e in entries if settled(e, found.get(e["id"], []))}, planted()
+    rates, weak = lucky(found)
+    if weak:
+        print(f"Of {rates} rates these do not pass Holm's step-down at 5 %:", *weak, sep="\n", file=sys.stderr)
+        return 1
+    records = [record_of(e, found.get(e["id"], []), done, faults.get(e["id"])) for e in entries]
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in (
-        ("claims.md", claims_page(entries, found, done)),
+        ("claims.md", claims_page(entries, found, done, rates)),
         ("errata.md", errata_page(entries, found, done)),
         ("count.txt", counts(entries, done) + "\n"),
+        ("claims.json", json.dumps(records, ensure_ascii=False, indent=1) + "\n"),
     ):
         path = FOLDER / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             path.write_text(text, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,9 +13,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup, Tag
 
-from ganlib.claims import VERDICTS, evidence, pages, register, settled
+from ganlib.claims import RUNGS, VERDICTS, register
+from ganlib.evidence import evidence, pages, settled
 from tools import built
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +103,7 @@ def test_a_page_with_another_title_is_reported(site, page, html):
 
 
 def test_a_build_without_a_page_fails_as_a_command(site):
-    for path in (*(ROOT / "tools").glob("built.py"), ROOT / "_toc.yml", *sources()):
+    for path in (*ROOT.glob("tools/built.py"), ROOT / "_toc.yml", ROOT / "chapters/evidence/claims.json", *sources()):
         (site / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, site / path.relative_to(ROOT))
 
@@ -121,6 +123,29 @@ def sources():
 
 def test_the_index_leads_to_the_introduction():
     assert soup("index.html").find("meta", {"http-equiv": "Refresh"})["content"].endswith("url=intro.html")
+
+
+# The contents
+
+
+def test_parts_and_pages_are_numbered_and_have_short_titles_in_the_navigation():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    numbered = [part for part in toc if part.get("numbered")]
+    assert toc == [*numbered, toc[-1]]  # all but the reference
+    romans = ("I", "II", "III", "IV", "V")
+    assert [part["caption"].split(". ")[0] for part in numbered] == list(romans[: len(numbered)])
+    titles = [page["title"] for part in numbered for page in part["chapters"]]
+    assert len(set(titles)) == len(titles) and max(map(len, titles)) <= 24
+    links = [" ".join(a.get_text().split()) for a in soup("intro.html").select("nav.bd-links a.reference.internal")]
+    assert links[1 : len(titles) + 1] == [f"{number}. {title}" for number, title in enumerate(titles, 1)]
+
+
+@every_notebook
+def test_equations_and_theorems_bear_the_number_of_their_page(page):
+    number = soup(f"{page}.html").select_one("h1 .section-number").get_text().strip()
+    marks = [tag.get_text() for tag in soup(f"{page}.html").select("span.eqno, .proof .caption-number")]
+    assert marks
+    assert [mark for mark in marks if not re.search(rf"[( ]{re.escape(number)}\d", mark)] == []
 
 
 # What a page is made of
@@ -310,13 +335,17 @@ def test_nothing_is_marked_as_unresolved(page):
 ENTRIES = register()
 FOUND = evidence(ROOT)
 DONE = [entry for entry in ENTRIES.values() if settled(entry, FOUND.get(entry["id"], []))]
-WRONG = [entry for entry in DONE if VERDICTS[entry["status"]] == "wrong as printed"]
+WRONG = [entry for entry in DONE if "notes" in entry and entry["status"] in ("wrong", "slip")]
 CLAIMS, ERRATA = "chapters/evidence/claims.html", "chapters/evidence/errata.html"
 
 
 def listed(path):
     """Ids of the claims that have a place on a page."""
-    return {tag["id"] for tag in soup(path).select("p.verdict-line[id], h3[id]")}
+    return {tag["id"] for tag in soup(path).select(".entry[id], h4[id]")}
+
+
+def words(text):
+    return " ".join(text.split())
 
 
 def test_the_evidence_lists_what_is_settled_and_nothing_else():
@@ -325,8 +354,20 @@ def test_the_evidence_lists_what_is_settled_and_nothing_else():
     assert listed(ERRATA) == {entry["id"] for entry in WRONG}
 
 
-def between(path, start):
-    """Tags from the place of a claim to the next place of a claim."""
+@pytest.mark.parametrize("entry", DONE, ids=lambda entry: entry["id"])
+def test_a_settled_claim_stands_with_its_verdict_and_a_link_to_each_cell(entry):
+    place = soup(CLAIMS).find(id=entry["id"])
+    assert words(place.find("strong").get_text()) == words(entry["card"])
+    assert words(place.find(class_="verdict").get_text()) == VERDICTS[entry["status"]]
+    assert words(place.find(class_="reach").get_text()).split(";")[0] in RUNGS
+    links = [resolve(CLAIMS, tag["href"]) for tag in place.find_all("a", href=True)]
+    assert (CLAIMS, entry["id"]) in links
+    for record in FOUND[entry["id"]]:
+        assert (f"chapters/{record['page']}.html", record["anchor"]) in links
+
+
+def until_the_next(path, start):
+    """Tags from the place of an erratum to the next place of one."""
     tag = soup(path).find(id=start)
     yield tag
     for other in tag.find_all_next(True):
@@ -335,26 +376,16 @@ def between(path, start):
         yield other
 
 
-@pytest.mark.parametrize("entry", DONE, ids=lambda entry: entry["id"])
-def test_a_settled_claim_stands_with_its_verdict_and_a_link_to_each_cell(entry):
-    place = list(between(CLAIMS, entry["id"]))
-    text = " ".join(place[0].get_text(" ").split())
-    assert text == f"{' '.join(entry['card'].split())} {VERDICTS[entry['status']]}"
-    links = [resolve(CLAIMS, tag["href"]) for tag in place if tag.name == "a" and tag.get("href")]
-    for record in FOUND[entry["id"]]:
-        assert (f"chapters/{record['page']}.html", record["anchor"]) in links
-
-
 @pytest.mark.parametrize("entry", WRONG, ids=lambda entry: entry["id"])
-def test_an_erratum_says_what_is_printed_and_links_to_the_check_that_fails(entry):
-    place = list(between(ERRATA, entry["id"]))
-    assert place[0].get_text().rstrip("#").split() == entry["printed"].split()
+def test_an_erratum_says_what_the_source_says_and_links_to_the_check(entry):
+    place = list(until_the_next(ERRATA, entry["id"]))
+    assert words(place[0].get_text().rstrip("#")) == words(entry["printed" if entry["status"] == "wrong" else "slip"])
     text = " ".join(tag.get_text() for tag in place if tag.name == "p")
-    for part in ("Tempting, because", "What fails:", "Right:"):
-        assert part in text
+    parts = ("Tempting, because", "What fails:") if entry["status"] == "wrong" else ()
+    assert [part for part in ("The source", *parts, "Right:", *entry["notes"]) if part not in text] == []
     links = [resolve(ERRATA, tag["href"]) for tag in place if tag.name == "a" and tag.get("href")]
     for record in FOUND[entry["id"]]:
-        assert (f"chapters/{record['page']}.html", record["anchor"]) in links
+        assert record["role"] == "limit" or (f"chapters/{record['page']}.html", record["anchor"]) in links
 
 
 @pytest.mark.parametrize("path", [CLAIMS, ERRATA])
@@ -368,11 +399,12 @@ def test_what_is_not_settled_is_listed_and_counted():
     done = sum(entry.get("source") != "book" for entry in DONE)
     for path in (CLAIMS, "intro.html"):
         assert f"{done} of {len(theirs)} claims of five lecture notes are settled" in visible_text(path)
-    listed = [" ".join(item.get_text().split()) for item in soup(CLAIMS).select("details li")]
+    found = [words(item.get_text()) for item in soup(CLAIMS).select("details.sd-dropdown li")]
     waiting = [entry for entry in ENTRIES.values() if entry not in DONE]
-    assert len(listed) == len(waiting)
+    assert len(found) == len(waiting)
     assert not waiting or f"{len(waiting)} claims wait" in visible_text(CLAIMS)
-    assert f"{len(WRONG)} statements of the sources" in visible_text(ERRATA)
+    wrong = sum(entry["status"] == "wrong" for entry in WRONG)
+    assert f"{wrong} statements of the sources" in visible_text(ERRATA)
 
 
 # The cards, as the notebooks stored them
