@@ -422,10 +422,9 @@ def stored() -> list[dict]:
 
 
 def outdated() -> list[str]:
-    """The pages without rows in the stored table, or whose code has changed since; and rows of no page."""
+    """The pages whose code has changed since their rows were stored, and rows of no page."""
     codes = {page_of(path): code_hash(nbformat.read(path, as_version=4)) for path in notebooks()}
-    rows = {(row["page"], row["code"]) for row in stored()}
-    return sorted({page for page, _ in set(codes.items()) ^ rows})
+    return sorted({row["page"] for row in stored() if codes.get(row["page"]) != row["code"]})
 
 
 def page_of(path):
