@@ -28,4 +28,4 @@ def trial(case, S, g, small):
 
 
 if __name__ == "__main__":
-    main("blame", CASES, trial, modules=[*MODULES, "losses.minimax_g"])
+    main("blame", CASES, trial, modules=[*MODULES, "losses.minimax_g"], seeds=32)

@@ -187,8 +187,17 @@ def trial(case, S, _, small):
     return columns(made, worlds) | {"alive": alive.tolist()} | factors(worlds)
 
 
-ORDER = [  # of all GAMES, those that have been played so far
+ORDER = [
     *(("data", ""), ("uniform on the circle", ""), ("plain", ""), ("D's rate × 1/4", ""), ("2 steps of G", "")),
+    *(("minimax", ""), ("WGAN-GP, 3 steps of D", 1.0), ("R1", 1.0), ("5 steps of D", ""), ("WGAN-GP", 1.0)),
+    *(("minibatch discrimination", ""), ("packing", ""), ("feature matching added", 1.0)),
+    *(("feature matching alone", ""), ("energy distance", 1.0), ("energy distance", 4.0), ("unrolling", 0.1)),
+    *(("relativistic, R1 + R2", 1.0), ("historical averaging", 0.1), ("spectral norm", ""), ("5 steps of G", "")),
+    *(("least squares", ""), ("hinge", ""), ("clipping", 0.1), ("clipping, 3 steps of D", 0.1)),
+    *(("G's rate × 1/4", ""), ("R1", 0.1), ("R1", 10.0), ("WGAN-GP", 0.1), ("WGAN-GP", 10.0)),
+    *(("WGAN-GP, 3 steps of D", 0.1), ("WGAN-GP, 3 steps of D", 10.0)),
+    *(("relativistic, R1 + R2", 0.1), ("relativistic, R1 + R2", 10.0)),
+    *(("clipping", 0.01), ("clipping, 3 steps of D", 0.01)),
 ]
 CASES = [{"game": game, "strength": strength, "draw": number} for game, strength in ORDER for number in (0, 1)]
 

@@ -21,7 +21,8 @@ SCRIPTS = sorted(p.stem for p in (ROOT / "experiments").glob("*.py") if p.stem !
 
 
 def test_each_table_has_its_script():
-    assert SCRIPTS and SCRIPTS == sorted(p.stem for p in FOLDER.glob("*.csv"))
+    tables = {p.stem for p in FOLDER.glob("*.csv")} - {"faults"}  # that one is made by a tool
+    assert SCRIPTS and SCRIPTS == sorted(tables)
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

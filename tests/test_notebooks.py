@@ -474,7 +474,6 @@ NOT_YET = {
     "game/divergences": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/training": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/saturation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
-    "game/mode_collapse": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "game/reading_the_curves": (*MOST, "few_open_cards"),
     "wasserstein/when_js_fails": MOST[1:],
     "wasserstein/earth_mover": (*MOST, "few_open_cards"),
