@@ -477,7 +477,6 @@ NOT_YET = {
     "game/reading_the_curves": (*MOST, "few_open_cards"),
     "wasserstein/when_js_fails": MOST[1:],
     "wasserstein/earth_mover": (*MOST, "few_open_cards"),
-    "wasserstein/wasserstein_gan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "wasserstein/convergence": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/evaluation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
