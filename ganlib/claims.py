@@ -347,7 +347,7 @@ def _shell():
 
 def _measured(evidence):
     """What was measured, what was asked of it, and how far that carries."""
-    first = ": ".join(filter(None, (evidence["what"], evidence["figures"])))
+    first = ": ".join(filter(None, (evidence["what"].rstrip(","), evidence["figures"])))
     return " · ".join(html.escape(part) for part in (first, f"asked: {evidence['bound']}", evidence["rung"]) if part)
 
 

@@ -480,6 +480,12 @@ def test_a_rate_is_of_seeds_or_of_worlds(small, how):
         claim("true").rate(bools(16, 16), above=0.5, what="it", **how)
 
 
+def test_a_comma_that_leads_to_the_bound_is_not_shown_before_a_colon(shown):
+    claim("true").above(2, 1, what="rate of the one, against the other,")
+    ((data, _),) = shown
+    assert card(data).find(class_="measured").get_text().startswith("rate of the one, against the other: 2")
+
+
 def test_more_evidence_for_a_card_says_also(shown):
     claim("wrong").above(2, 1, what="a").rate(bools(16, 16), above=0.5, what="b")
     claim("wrong").printed.above(3, 1, what="c").above(4.5, 1, what="d")

@@ -42,7 +42,7 @@ def where(record) -> str:
 
 def measured(record) -> str:
     """What was measured and what was asked, in words."""
-    first = ": ".join(filter(None, (record["what"], record["figures"])))
+    first = ": ".join(filter(None, (record["what"].rstrip(","), record["figures"])))
     return "; ".join(filter(None, (first, f"asked: {record['bound']}")))
 
 
