@@ -52,6 +52,7 @@ def texts(*sources):
         ("y = f(f, a)", set()),
         ("y = 0.7", {("constant", "y = 2.4")}),
         ("y = a ** 2", {("factor", "y = (2 * a) ** 2")}),
+        ("y = a ** b.real", {("factor", "y = (2 * a) ** b.real"), ("minus", "y = (-a) ** b.real")}),
         ("y = abs(a * b)", {("factor", "y = abs(a / b)"), ("factor", "y = abs(2 * a * b)")}),
         ("y = max(a, b)", set()),
         ("y = [v for v in (a, b)]", set()),

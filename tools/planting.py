@@ -125,8 +125,7 @@ def arithmetic(node, parent):
         yield kind, floats, lambda n: ast.BinOp(n.left, SWAPPED[type(n.op)](), n.right)
     yield "factor", floats, lambda n: ast.BinOp(ast.BinOp(ast.Constant(2), ast.Mult(), n.left), n.op, n.right)
     whole = isinstance(op, ast.Mult | ast.Div | ast.MatMult)  # the product changes its sign
-    even = isinstance(op, ast.Pow) and getattr(node.right, "value", 1) % 2 == 0
-    if not even and not (whole and absorbed(node, parent)):
+    if not absorbed(node.left, node) and not (whole and absorbed(node, parent)):
         yield "minus", floats, lambda n: ast.BinOp(ast.UnaryOp(ast.USub(), n.left), n.op, n.right)
 
 
@@ -172,7 +171,7 @@ NUMBERED = tuple(KINDS)  # no operator: the parser has one object for all of a k
 def absorbed(node, parent):
     """Whether what is done next to a value does not see its sign."""
     match parent:
-        case ast.BinOp(op=ast.Pow(), left=left, right=ast.Constant(value=int(power))):
+        case ast.BinOp(op=ast.Pow(), left=left, right=ast.Constant(value=int(power) | float(power))):
             return left is node and power % 2 == 0
         case ast.Call(args=[first, *_]):
             return first is node and short(parent) in EVEN
