@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 
 PAGE = re.compile(r"\[(?:.*[-\[])?((?:chapters/)[\w/]+|intro)\b")  # in the name of a test
-TOGETHER = ("test_gate", "test_device")  # modules of which one fixture costs more than all their tests
+TOGETHER = ("test_device", "test_faults", "test_gate")  # one fixture of theirs costs more than all their tests
 
 
 def shared(name):
