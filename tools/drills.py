@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
 SATURATION = "chapters/game/saturation"
 COLLAPSE, EVALUATION = "chapters/game/mode_collapse", "chapters/images/evaluation"
-CYCLE = "chapters/images/cyclegan"
+CYCLE, PRICES = "chapters/images/cyclegan", "chapters/game/divergences"
 WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
 
 # module, function, what stands there, what is planted, the page that teaches it
@@ -49,8 +49,8 @@ FAULTS = [
     ("penalties", "one_sided_penalty", ".relu().square()", ".square()", WGAN),
     ("penalties", "r1", "_slope(D, real).square()", "_slope(D, real)", CONVERGENCE),
     ("penalties", "r2", "_slope(D, fake).square()", "2 * _slope(D, fake).square()", CONVERGENCE),
-    ("divergences", "kl", "log_p - log_q, 0.0)", "log_q - log_p, 0.0)", ML),
-    ("divergences", "reverse_kl", "return kl(log_q, log_p, x)", "return kl(log_p, log_q, x)", ML),
+    ("divergences", "kl", "log_p - log_q, 0.0)", "2 * (log_p - log_q), 0.0)", ML),
+    ("divergences", "reverse_kl", "return kl(log_q, log_p, x)", "return kl(log_p, log_q, x)", PRICES),
     ("divergences", "js", "kl(log_q, log_m, x)) / 2", "kl(log_q, log_m, x))", D),
     ("divergences", "total_variation", ".abs() / 2, x)", ".abs(), x)", ML),
     ("divergences", "gaussian_entropy", "math.pi * math.e) + _log(sd)", "math.pi * math.e) - _log(sd)", ML),
