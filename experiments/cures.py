@@ -57,15 +57,24 @@ class Replay:
     """As a penalty: one half of D's loss on generated points is put on old ones instead."""
 
     def __init__(self, size, g):
-        self.size, self.g, self.old = size, g, None
+        self.size, self.g, self.old, self.held = size, g, None, 0
 
     def __call__(self, D, real, fake):
         """What changes in D's loss, one value a seed."""
-        if self.old is None:
-            self.old = fake[:, :1].repeat(1, self.size, 1)
-        new, out = torch.randint(self.size, (2, 64), generator=self.g, device=self.g.device)
-        self.old[:, new[:32]] = fake[:, :32]
+        self.keep(fake[:, :32])
+        out = torch.randint(self.held, (64,), generator=self.g, device=self.g.device)
         return (losses.softplus(D(self.old[:, out])) - losses.softplus(D(fake))).mean(-1) / 2
+
+    def keep(self, points):
+        """Points in free places while there are any, then in the place of others; nothing else is in the pool."""
+        if self.old is None:
+            self.old = points.new_empty(len(points), self.size, points.shape[-1])
+        if self.held < self.size:
+            place = torch.arange(self.held, self.held + points.shape[1], device=self.g.device)
+        else:
+            place = torch.randint(self.size, points.shape[1:2], generator=self.g, device=self.g.device)
+        self.old[:, place] = points
+        self.held = min(self.held + points.shape[1], self.size)
 
 
 def with_points(D, x, fake):

@@ -45,7 +45,7 @@ def add_claims():
 
 
 if __name__ == "__main__":
-    add_claims()
-    problems = missing()
+    if not (problems := missing()):
+        add_claims()
     print("\n".join(problems) or f"{len(pages(ROOT)) + 1} pages. Open {(HTML / 'index.html').relative_to(ROOT)}")
     sys.exit(bool(problems))
