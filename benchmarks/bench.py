@@ -5,12 +5,14 @@
 1. An ensemble of 16 seeds against 16 separate runs of plain networks, for one turn of the game.
 2. ``ganlib.training.alternate`` against the same game written by hand.
 3. ``frechet_distance`` against the form with SciPy's matrix root, in time and in error.
+4. ``ganlib.em`` against scikit-learn's mixtures: same starts, same tolerance, so the same turns.
 """
 
 import os
 import platform
 import statistics
 import time
+from functools import partial
 from itertools import repeat
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -18,8 +20,10 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THR
 import numpy as np
 import scipy
 import torch
+from sklearn.mixture import GaussianMixture
 from torch import nn
 
+from ganlib.em import Gaussians, em
 from ganlib.losses import nonsaturating_d, nonsaturating_g
 from ganlib.metrics import frechet_distance
 from ganlib.models import MLPCritic, MLPGenerator
@@ -174,6 +178,46 @@ def bench_frechet():
         )
 
 
+# EM
+
+
+def bumps(n, k, d):
+    """Points of k overlapping bumps, and a start at k of the points."""
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.standard_normal((k, d))
+    x = torch.from_numpy(centres[rng.integers(k, size=n)] + rng.standard_normal((n, d)))
+    covariances = x.var(0).mean() * torch.eye(d, dtype=x.dtype).expand(k, d, d)
+    return x, Gaussians(torch.full((k,), 1 / k, dtype=x.dtype), x[:k], covariances)
+
+
+def until_still(theta, x, tolerance, ridge):
+    """Turns until the mean log-likelihood rises by less than the tolerance, and the log-likelihood of the next."""
+    before, steps = -np.inf, em(theta, x, ridge=ridge)
+    for turn, step in enumerate(steps, 1):
+        here = step.log_likelihood.item() / len(x)
+        if abs(here - before) < tolerance:
+            return turn, next(steps).log_likelihood.item()
+        before = here
+
+
+def bench_em(tolerance=1e-6, ridge=1e-6, repeats=5):
+    print(f"4. EM until the mean log-likelihood rises by less than {tolerance:g}; {repeats} repeats")
+    for n, k, d in ((1000, 4, 2), (10_000, 8, 2), (5000, 10, 20)):
+        x, theta = bumps(n, k, d)
+        parts = theta.weights, theta.means, theta.covariances.inverse()
+        start = dict(zip(("weights_init", "means_init", "precisions_init"), (v.numpy() for v in parts), strict=True))
+        other = GaussianMixture(k, tol=tolerance, reg_covar=ridge, max_iter=10_000, **start)
+        contenders = [partial(until_still, theta, x, tolerance, ridge), partial(other.fit, x.numpy())]
+        ours, theirs, ratio = compare(contenders, repeats)
+        turns_of_ours, height = until_still(theta, x, tolerance, ridge)
+        gap = abs(height - n * other.score(x.numpy()))
+        print(
+            f"   n = {n:5}, K = {k:2}, d = {d:2}: turns {turns_of_ours} and {other.n_iter_}, log-likelihoods "
+            f"{gap:.0e} apart; ganlib {ours:6.3f} s   scikit-learn {theirs:6.3f} s   ratio {ratio:.2f}x",
+            flush=True,
+        )
+
+
 def cpu():
     try:
         with open("/proc/cpuinfo") as lines:
@@ -188,6 +232,7 @@ def main():
     bench_ensemble()
     bench_loop()
     bench_frechet()
+    bench_em()
     print(f"{time.perf_counter() - began:.0f} s in all")
 
 
