@@ -23,7 +23,7 @@ CASES = [{"divergence": divergence, "update": update} for update in UPDATES for 
 
 def trial(case, S, g, small):
     method, strength, d_steps = UPDATES[case["update"]]
-    how = {"loss_G": COSTS[case["divergence"]], "d_steps": d_steps, "turns": 20 if small else 2500}
+    how = {"loss_G": COSTS[case["divergence"]], "d_steps": d_steps, "turns": 4 if small else 2500}
     return columns(play(S, g, method, strength, *RATES["collapse-prone"], **how))
 
 

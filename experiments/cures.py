@@ -237,7 +237,7 @@ CASES = [
 
 def trial(case, S, g, small):
     how = {k: case[k] for k in ("method", "strength", "lr_G", "lr_D")}
-    return columns(play(S, g, **how, turns=20 if small else 2500))
+    return columns(play(S, g, **how, turns=4 if small else 2500))
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def symmetry(x, made):
 
 
 def trial(case, S, g, small):
-    turns = 20 if small else case["turns"]
+    turns = 4 if small else case["turns"]
     G, F, D_X, D_Y = play(S, g, turns, cycle=case["cycle"], identity=case["identity"])
     with torch.no_grad():
         x, y = (LAW.sample((S, 2400), generator=g) for _ in "xy")

@@ -59,7 +59,7 @@ def play(
 
 
 def trial(case, S, g, small):
-    return play(S, g, **case, turns=20 if small else 2500)
+    return play(S, g, **case, turns=4 if small else 2500)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def trial(case, S, g, small):
         "NS, spectral norm": {"spectral": True},
     }.get(case["loss"], {})
     rates = {"lr_G": case["lr_G"], "lr_D": case["lr_D"]}
-    return play(S, g, **rates, loss_D=loss_D, loss_G=loss_G, turns=20 if small else 2500, **how)
+    return play(S, g, **rates, loss_D=loss_D, loss_G=loss_G, turns=4 if small else 2500, **how)
 
 
 if __name__ == "__main__":

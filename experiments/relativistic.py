@@ -41,7 +41,7 @@ def trial(case, S, g, small):
     bed["pair"] = case["loss"] == "relativistic"
     if slopes := PENALTIES[case["penalty"]]:
         bed["penalty"] = lambda D, real, fake: case["gamma"] / 2 * sum(slope(D, real, fake) for slope in slopes)
-    return play(S, g, **bed | ({"turns": 20} if small else {}))
+    return play(S, g, **bed | ({"turns": 4} if small else {}))
 
 
 if __name__ == "__main__":

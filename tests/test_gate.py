@@ -71,7 +71,7 @@ PASS = {
     "the output is stored": ("print('same')", printed("same\n")),
     "the stderr is stored": (WARN, printed("a line\n", "stderr")),
     "nothing is shown": ("x = 1",),
-    "a cell is slow": ("import time\ntime.sleep(2)\nprint('done')", printed("done\n")),
+    "a cell is slow": ("import time\ntime.sleep(0.5)\nprint('done')", printed("done\n")),
 }
 FAIL = {
     "another text": ((show("one"), shown("other")), "mismatch 'text/plain'"),
@@ -145,7 +145,7 @@ OTHERS = f"import subprocess, sys\n_ = subprocess.run([sys.executable, '-c', {BU
 
 
 def test_a_cell_may_use_its_cpu_seconds_and_no_more(gate):
-    cells = [BUSY.format(seconds=1), "time.sleep(4)", BUSY.format(seconds=60), "x = 1", BUSY.format(seconds=1)]
+    cells = [BUSY.format(seconds=1), "time.sleep(3)", BUSY.format(seconds=60), "x = 1", BUSY.format(seconds=1)]
     code, report, _ = gate(*([cell] for cell in cells), options=["--cell-cpu=2"])
     assert code == 1 and "1 failed, 4 passed" in report
     assert "FAILED page.ipynb::Cell 2 - " in report

@@ -7,6 +7,7 @@ of the book, and each is shown to bite on a small notebook with the fault.
 import ast
 import copy
 import re
+from functools import cache
 from pathlib import Path
 from statistics import median
 
@@ -514,8 +515,18 @@ def test_a_notebook_is_stored_as_it_was_run(path):
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_keeps_the_rule(path, name):
-    nb, page = nbformat.read(path, as_version=4), path.relative_to(ROOT / "chapters").with_suffix("").as_posix()
-    judge(list(RULES[name](nb, page)), name, page)
+    page = page_of(path)
+    judge(list(RULES[name](notebook(path), page)), name, page)
+
+
+@cache
+def notebook(path):
+    """A notebook as it is stored, read once for all rules; none of them changes it."""
+    return nbformat.read(path, as_version=4)
+
+
+def page_of(path):
+    return path.relative_to(ROOT / "chapters").with_suffix("").as_posix()
 
 
 def judge(faults, name, page):
@@ -527,7 +538,7 @@ def judge(faults, name, page):
 
 
 def test_the_list_of_what_is_not_kept_yet_can_only_shrink():
-    assert set(NOT_YET) <= FIRST & {path.relative_to(ROOT / "chapters").with_suffix("").as_posix() for path in PATHS}
+    assert set(NOT_YET) <= FIRST & set(map(page_of, PATHS))
     assert all(rules and set(rules) <= OF_A_PAGE for rules in NOT_YET.values())
     with pytest.raises(AssertionError):
         judge(["two titles"], "one_title", next(iter(NOT_YET), PAGE))
