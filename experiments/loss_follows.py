@@ -79,10 +79,11 @@ def rank_correlation(a, b):
 
 
 def trial(case, S, g, small):
-    (loss_D, loss_G, w1), found = follow(S, g, **case, **({"turns": 20, "every": 5} if small else {}))
+    (loss_D, loss_G, w1), found = follow(S, g, **case, **({"turns": 8, "every": 2} if small else {}))
     columns = {
         "rank_D": rank_correlation(-loss_D, w1),
         "rank_G": rank_correlation(loss_G, w1),
+        "clock": rank_correlation(-torch.arange(len(w1))[:, None].expand_as(w1).double(), w1),
         "w1": w1[-1],
         "m10": found.m10,
         "high_quality": found.high_quality,

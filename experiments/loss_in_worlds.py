@@ -64,7 +64,11 @@ def bracket(D, real, fake):
 
 
 def follow(worlds, streams, game, turns, every):
-    """Play a game a world; what stood at each moment, (4, moments, S), G's test points, how it ends, who is alive."""
+    """Play a game a world; what stood at each moment, (5, moments, S), G's test points, how it ends, who is alive.
+
+    At a moment stand: minus D's loss and G's loss, each a mean over the last turns; W1 on two samples; and minus D's
+    loss on the second of them, at that moment alone.
+    """
     name, steps, weight, bound = GAMES[game]
     G = WorldGenerator(worlds, generator=streams["weights of G"])
     D = WorldCritic(worlds, generator=streams["weights of D"])
@@ -78,8 +82,10 @@ def follow(worlds, streams, game, turns, every):
 
     def looked():
         with torch.no_grad():
-            distances = [exact(G(a), b) for a, b in zip(z, real, strict=True)]
-        return torch.stack([*torch.stack(recent).mean(0).cpu().double(), *distances])
+            made = [G(each) for each in z]
+            now = -how["loss_D"](D(real[1]), D(made[1])).cpu().double()
+        distances = [exact(a, b) for a, b in zip(made, real, strict=True)]
+        return torch.stack([*torch.stack(recent).mean(0).cpu().double(), *distances, now])
 
     def fresh(shape):
         return noise(worlds, shape[1], generator=streams["z"])
@@ -97,7 +103,7 @@ def follow(worlds, streams, game, turns, every):
     with torch.no_grad():
         made, last = G(noise(worlds, TEST, generator=streams["test"])), G(z[0])
     ends = {"bracket": bracket(D, real[0], last), "slope": steepness(D, real[0], last, look)}
-    rows += [torch.zeros(4, len(alive)).double()] * (turns // every - len(rows))  # nothing was seen there
+    rows += [torch.zeros(5, len(alive)).double()] * (turns // every - len(rows))  # nothing was seen there
     return torch.stack(rows, 1), made, ends, alive.cpu()
 
 
@@ -115,11 +121,11 @@ def given(r_xy, r_xt, r_yt):
 
 
 def correlations(moments):
-    """Of the loss of D, of a second sample, of the turn and of the loss of G with W1, along each run."""
-    loss_D, loss_G, w1, again = moments
+    """Of the loss of D (a mean, and of the moment), of a second sample, of the turn and of G's loss with W1."""
+    loss_D, loss_G, w1, again, now = moments
     clock = -torch.arange(len(w1)).double()[:, None].expand_as(w1)
     found = {"clock": rank(clock, w1), "rank_G": rank(loss_G, w1)}
-    for name, x in (("rank", loss_D), ("again", again)):
+    for name, x in (("rank", loss_D), ("again", again), ("now", now)):
         found[name] = rank(x, w1)
         found[f"{name}_given_turn"] = given(found[name], rank(x, clock), found["clock"])
         found[f"{name}_changes"] = rank(x.diff(dim=0), w1.diff(dim=0))
@@ -128,10 +134,10 @@ def correlations(moments):
 
 def trial(case, S, _, small):
     """All worlds of a draw, those of one width together, with the streams of `worlds.py` and one more to look with."""
-    seed, turns, every = 100_000 * (case["draw"] + 1), *((20, 5) if small else (TURNS, EVERY))
+    seed, turns, every = 100_000 * (case["draw"] + 1), *((8, 2) if small else (TURNS, EVERY))
     worlds = draw(S, generator=ganlib.rng(seed))
     made, alive = torch.zeros(S, TEST, 2), torch.zeros(S, dtype=torch.bool)
-    moments, ends = torch.zeros(4, turns // every, S).double(), {"bracket": torch.zeros(S), "slope": torch.zeros(S)}
+    moments, ends = torch.zeros(5, turns // every, S).double(), {"bracket": torch.zeros(S), "slope": torch.zeros(S)}
     for width in WIDTHS:
         if len(index := (worlds.width == width).nonzero().flatten()):
             streams = {name: ganlib.rng(seed + 100 * width + k) for k, name in enumerate((*STREAMS, "look"))}

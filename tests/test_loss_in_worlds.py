@@ -24,11 +24,11 @@ def residual(values, turns):
 
 
 def test_a_partial_correlation_is_that_of_what_the_trend_leaves():
-    moments = torch.stack([X, Y, Y.flip(0), X.flip(0)])
+    moments = torch.stack([X, Y, Y.flip(0), X.flip(0), X.square() - Y])
     found, turns = script.correlations(moments), np.arange(1.0, 7.0)
     for s in range(2):
         w1 = residual(moments[2][:, s], turns)
-        for name, x in (("rank", moments[0]), ("again", moments[3])):
+        for name, x in (("rank", moments[0]), ("again", moments[3]), ("now", moments[4])):
             expected = pearsonr(residual(x[:, s], turns), w1)[0]
             assert found[f"{name}_given_turn"][s] == pytest.approx(expected, abs=1e-12)
         changes = pearsonr(rankdata(np.diff(X[:, s])), rankdata(np.diff(moments[2][:, s])))[0]
