@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 import ganlib
-from ganlib import densities, divergences, images, losses, metrics, penalties, plots, worlds
+from ganlib import densities, divergences, em, images, losses, metrics, penalties, plots, worlds
 from ganlib.models import (
     BatchedLinear,
     Concatenated,
@@ -64,6 +64,17 @@ def laws():
         assert isinstance(law, densities.Mixture)
         x = law.sample((3, 20), generator=g)
         here(x, law.log_prob(x), law.log_prob(x.double()))
+
+
+def mixtures():
+    x = noise((40,))
+    means, eye = x[:3].clone(), torch.eye(2, device=g.device).repeat(3, 1, 1)
+    theta = em.Gaussians(torch.full_like(means[:, 0], 1 / 3), means, eye)
+    here(em.log_joint(theta, x), *em.e_step(theta, x))
+    q, _ = em.e_step(theta, x)
+    here(*em.m_step(q, x, ridge=0.1), *em.m_step(q, x, spherical=True))
+    turn = next(em.em(theta, x, ridge=0.1))
+    here(*turn.theta, turn.log_likelihood)
 
 
 def measures():
@@ -233,7 +244,7 @@ def claims():
     found.close([x[0], x[1]], [x[0], x[1]], what="x", atol=0).rate([x[0] > -1] * 16, above=0.5, what="x")
 
 
-PARTS = [laws, measures, scores, games, slopes, ahead, freezing, joint]
+PARTS = [laws, mixtures, measures, scores, games, slopes, ahead, freezing, joint]
 PARTS += [pictures, stacks, convolutions, translation, reading, climbing, many_worlds, drawing, claims]
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ FAULTS = [
     ("densities", "torch.rand(shape, generator=generator⟦, device=generator.device⟧", "laws"),
     ("densities", "return self.centres⟦.to(**like)⟧[k]", "laws"),
     ("densities", "(t⟦.to(x)⟧ for t in (self.centres, self.sd, self.weights))", "laws"),
+    ("em", "torch.eye(x.shape[-1], dtype=x.dtype⟦, device=x.device⟧)", "mixtures"),
     ("images", "low = torch.tensor([-0.15, -0.15, -0.01, 0.60, -0.06, -0.06]⟦, device=generator.device⟧)", "pictures"),
     ("images", "for c in characters])⟦.to(label.device)⟧", "pictures"),
     ("images", "device=generator.device)⟦.to(images.device)⟧", "stacks"),
