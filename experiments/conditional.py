@@ -117,7 +117,7 @@ def play(S, g, method, data, turns):
 
 
 def trial(case, S, g, small):
-    learn, test, turns = (400, 100, 4) if small else (4000, 1000, case["turns"])
+    learn, test, turns = (160, 60, 4) if small else (4000, 1000, case["turns"])
     fixed = ganlib.rng(1)
     study, fresh = upright(learn, fixed), upright(learn, fixed)
     net = judge(study.images, study.factors.label)

@@ -82,7 +82,7 @@ def measure(task, n, G, F, net, g):
 
 
 def trial(case, S, g, small):
-    task, learn, fresh, turns = case["task"], *((400, 200, 3) if small else (4000, 1000, case["turns"]))
+    task, learn, fresh, turns = case["task"], *((160, 80, 3) if small else (4000, 1000, case["turns"]))
     label, _, y = pairs(task, learn, ganlib.rng(1))
     net = judge(as_ink(y), label)
     weights = {name: case[name] for name in ("cycle", "identity")}

@@ -205,7 +205,7 @@ def play(case, g, turns, n):
 
 
 def trial(case, S, g, small):
-    turns, n = (5, 260) if small else (TURNS, SAMPLE)
+    turns, n = (5, 140) if small else (TURNS, SAMPLE)
     runs = [play(case, g, turns, n) for _ in range(S)]
     return {column: [run[column] for run in runs] for column in runs[0]}
 
