@@ -13,7 +13,7 @@ from table import main
 from worlds import STREAMS, columns, factors, movers, pair_of
 
 import ganlib
-from ganlib import losses, penalties
+from ganlib import penalties
 from ganlib.divergences import transport
 from ganlib.training import alternate
 from ganlib.worlds import WIDTHS, WorldCritic, WorldGenerator, draw, noise, sample, select
@@ -57,14 +57,8 @@ def steepness(D, real, fake, g):
     return torch.autograd.grad(D(at).sum(), at)[0].norm(dim=-1).mean(-1)
 
 
-def bracket(D, real, fake):
-    """The critic's estimate on two clouds, (S,)."""
-    with torch.no_grad():
-        return -losses.wasserstein_d(D(real), D(fake))
-
-
 def follow(worlds, streams, game, turns, every):
-    """Play a game a world; what stood at each moment, (5, moments, S), G's test points, how it ends, who is alive.
+    """Play a game a world; what stood at each moment, (5, moments, S), G's test points, D's last slope, who is alive.
 
     At a moment stand: minus D's loss and G's loss, each a mean over the last turns; W1 on two samples; and minus D's
     loss on the second of them, at that moment alone.
@@ -102,9 +96,8 @@ def follow(worlds, streams, game, turns, every):
         alive = torch.zeros_like(alive)
     with torch.no_grad():
         made, last = G(noise(worlds, TEST, generator=streams["test"])), G(z[0])
-    ends = {"bracket": bracket(D, real[0], last), "slope": steepness(D, real[0], last, look)}
     rows += [torch.zeros(5, len(alive)).double()] * (turns // every - len(rows))  # nothing was seen there
-    return torch.stack(rows, 1), made, ends, alive.cpu()
+    return torch.stack(rows, 1), made, steepness(D, real[0], last, look), alive.cpu()
 
 
 def rank(a, b):
@@ -137,16 +130,14 @@ def trial(case, S, _, small):
     seed, turns, every = 100_000 * (case["draw"] + 1), *((8, 2) if small else (TURNS, EVERY))
     worlds = draw(S, generator=ganlib.rng(seed))
     made, alive = torch.zeros(S, TEST, 2), torch.zeros(S, dtype=torch.bool)
-    moments, ends = torch.zeros(5, turns // every, S).double(), {"bracket": torch.zeros(S), "slope": torch.zeros(S)}
+    moments, slope = torch.zeros(5, turns // every, S).double(), torch.zeros(S)
     for width in WIDTHS:
         if len(index := (worlds.width == width).nonzero().flatten()):
             streams = {name: ganlib.rng(seed + 100 * width + k) for k, name in enumerate((*STREAMS, "look"))}
-            seen, x, end, live = follow(select(worlds, index), streams, case["game"], turns, every)
+            seen, x, steep, live = follow(select(worlds, index), streams, case["game"], turns, every)
             index = index.cpu()
-            moments[..., index], made[index], alive[index] = seen, x.cpu(), live
-            for name, values in end.items():
-                ends[name][index] = values.cpu()
-    ends |= {"estimate": moments[0, -1], "w1": moments[2, -1], "w1_again": moments[3, -1]}
+            moments[..., index], made[index], slope[index], alive[index] = seen, x.cpu(), steep.cpu(), live
+    ends = {"slope": slope, "estimate": moments[0, -1], "w1": moments[2, -1], "w1_again": moments[3, -1]}
     kept = {name: v for name, v in columns(made, worlds).items() if name in ("captured", "m10", "near")}
     found = {name: [f"{v:.4f}" for v in values.tolist()] for name, values in (correlations(moments) | ends).items()}
     return found | kept | {"alive": alive.tolist()} | factors(worlds)
