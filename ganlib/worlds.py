@@ -32,7 +32,7 @@ MODES = 8
 class Worlds(NamedTuple):
     r"""S settings; each field has shape ``(S,)``.
 
-    Every level is one that papers or libraries take for granted, and each factor is drawn apart from the others.
+    Levels are those of papers and libraries, or lie around the bed's; each factor is drawn apart from the others.
 
     =====================  ==============================  ============================================================
     field                  levels                          why these

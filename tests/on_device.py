@@ -13,17 +13,25 @@ import torch
 import ganlib
 from ganlib import densities, divergences, em, images, losses, metrics, penalties, plots, worlds
 from ganlib.models import (
+    MADE,
+    AffineCoupling,
     BatchedLinear,
     Concatenated,
     DCCritic,
     DCGenerator,
+    DiagonalBiLSTM,
+    Flow,
     Judge,
+    MaskedConv2d,
     MinibatchDiscrimination,
     MLPCritic,
     MLPGenerator,
     Packed,
+    PixelCNN,
     Projected,
+    RowLSTM,
     Translator,
+    TwoStacks,
 )
 from ganlib.models import judge as judges
 from ganlib.training import Step, alternate, maximise, translate, unrolled
@@ -75,6 +83,25 @@ def mixtures():
     here(*em.m_step(q, x, ridge=0.1), *em.m_step(q, x, spherical=True))
     turn = next(em.em(theta, x, ridge=0.1))
     here(*turn.theta, turn.log_likelihood)
+
+
+def flows():
+    coupling = AffineCoupling(3, 4, seeds=3, generator=g, first=True)
+    flow, z = Flow(3, couplings=2, units=4, seeds=3, generator=g), torch.randn(3, 8, 3, **at)
+    x = flow(z)
+    here(x, *coupling(z), *coupling.inverse(x), *flow.inverse(x), flow.log_prob(x))
+
+
+def bits():
+    made, x = MADE(4, (5,), order=[2, 0, 3, 1], seeds=3, generator=g), torch.rand(3, 7, 4, **at).round()
+    here(made(x), made.log_prob(x), made.sample(5, generator=g))
+    x = torch.rand(2, 1, 5, 5, **at).round()
+    here(MaskedConv2d(1, 2, 3, own=False, generator=g)(x))
+    for net in (PixelCNN, TwoStacks):
+        net = net(4, 1, generator=g)
+        here(net(x), net.log_prob(x), net.sample(2, 3, generator=g))
+    for net in (RowLSTM(4, generator=g), DiagonalBiLSTM(4, generator=g)):
+        here(net(x), net.log_prob(x), net.sample(2, 3, generator=g))
 
 
 def measures():
@@ -244,7 +271,7 @@ def claims():
     found.close([x[0], x[1]], [x[0], x[1]], what="x", atol=0).rate([x[0] > -1] * 16, above=0.5, what="x")
 
 
-PARTS = [laws, mixtures, measures, scores, games, slopes, ahead, freezing, joint]
+PARTS = [laws, mixtures, flows, bits, measures, scores, games, slopes, ahead, freezing, joint]
 PARTS += [pictures, stacks, convolutions, translation, reading, climbing, many_worlds, drawing, claims]
 
 if __name__ == "__main__":
