@@ -77,8 +77,10 @@ def log_p(worlds, x):
 
 def steepness(flow, z):
     """The largest and the smallest stretch of the map at points z, (S, n, 2)."""
-    along = [torch.func.jvp(flow, (z,), (torch.eye(2).to(z)[k].expand_as(z),))[1] for k in range(2)]
-    return torch.linalg.svdvals(torch.stack(along, -1)).unbind(-1)
+    z = z.clone().requires_grad_()
+    x = flow(z)
+    rows = [torch.autograd.grad(x[..., k].sum(), z, retain_graph=True)[0] for k in range(2)]  # points do not meet
+    return torch.linalg.svdvals(torch.stack(rows, -2)).unbind(-1)
 
 
 def memorised(worlds, streams, many):
@@ -110,13 +112,11 @@ def one(worlds, streams, trained, turns, *, of_the_bed):
         D = MLPCritic((2, 32, 32), seeds=S, **how) if of_the_bed else WorldCritic(worlds, **how)
         by_game(flow, D, worlds, streams, turns, **GAMES[trained])
     flow, test = flow.double(), streams["test"]
+    held, z = sample(worlds, POINTS, generator=test).double(), noise(S, POINTS, test).double()
+    most, least = (stretch.detach().cpu() for stretch in steepness(flow, z))
     with torch.no_grad():
-        held = sample(worlds, POINTS, generator=test).double()
-        log_q = flow.log_prob(held).cpu()
-        z = noise(S, POINTS, test).double()
-        most, least = steepness(flow, z)
-        steep = torch.stack([most.amax(-1), (most / least).amax(-1)]).cpu()
-        return flow(z).cpu(), (log_p(worlds, held) - log_q).mean(-1), steep
+        nats = (log_p(worlds, held) - flow.log_prob(held).cpu()).mean(-1)
+        return flow(z).cpu(), nats, torch.stack([most.amax(-1), (most / least).amax(-1)])
 
 
 def trial(case, S, _, small):
