@@ -4,10 +4,13 @@ BIN := .venv/bin
 PY := $(BIN)/python
 PORT ?= 8000
 ALL_CORES := -n logical --dist loadscope
+# One process more than cores: some unit tests wait for the kernels that they start.
+ONE_MORE := -n $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --dist loadscope
 export PYTHONPATH := $(CURDIR)
 export OMP_NUM_THREADS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_QUIET := 1
+unexport PYTHONDONTWRITEBYTECODE  # compiled once, not by every process
 ifdef GANLIB_DATA
 export GANLIB_DATA := $(abspath $(GANLIB_DATA))
 endif
@@ -35,7 +38,7 @@ lint: .venv/.run
 	$(BIN)/ruff format --check .
 
 unit: .venv/.run  ## unit tests and doctests
-	$(BIN)/pytest -q $(ALL_CORES) --doctest-modules tests ganlib --ignore=tests/book
+	$(BIN)/pytest -q $(ONE_MORE) --doctest-modules tests ganlib --ignore=tests/book
 
 notebooks: .venv/.run  ## run the notebooks and store their outputs; PAGE=game/optimal_discriminator for one
 	$(PY) tools/notebooks.py run $(PAGE)

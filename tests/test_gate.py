@@ -145,11 +145,11 @@ OTHERS = f"import subprocess, sys\n_ = subprocess.run([sys.executable, '-c', {BU
 
 
 def test_a_cell_may_use_its_cpu_seconds_and_no_more(gate):
-    cells = [BUSY.format(seconds=1), "time.sleep(3)", BUSY.format(seconds=60), "x = 1", BUSY.format(seconds=1)]
-    code, report, _ = gate(*([cell] for cell in cells), options=["--cell-cpu=2"])
+    cells = [BUSY.format(seconds=0.5), "time.sleep(2)", BUSY.format(seconds=60), "x = 1", BUSY.format(seconds=0.5)]
+    code, report, _ = gate(*([cell] for cell in cells), options=["--cell-cpu=1"])
     assert code == 1 and "1 failed, 4 passed" in report
     assert "FAILED page.ipynb::Cell 2 - " in report
-    assert re.search(r"the cell used [23]\.\d CPU s, more than 2\n", report)
+    assert re.search(r"the cell used [12]\.\d CPU s, more than 1\n", report)
 
 
 def test_a_cell_that_ends_just_after_its_cpu_seconds_fails_too(gate):
@@ -163,8 +163,8 @@ def test_a_cell_that_cannot_be_interrupted_is_stopped(gate):
 
 
 def test_what_a_cell_has_others_do_counts(gate):
-    code, report, _ = gate((OTHERS,), options=["--cell-cpu=2"])
-    assert code == 1 and "more than 2\n" in report
+    code, report, _ = gate((OTHERS,), options=["--cell-cpu=1"])
+    assert code == 1 and "more than 1\n" in report
 
 
 def test_a_cell_that_hangs_is_ended_by_the_clock(gate):

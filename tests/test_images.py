@@ -172,7 +172,7 @@ def mirrors(tmp_path, monkeypatch):
             (folder / name).write_bytes(content)
         handler = functools.partial(Quiet, directory=str(folder))
         servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        threading.Thread(target=servers[-1].serve_forever, args=(0.02,), daemon=True).start()
     urls = tuple(f"http://127.0.0.1:{server.server_port}/" for server in servers)
     monkeypatch.setitem(images.MIRRORS, "mnist", urls)
     for name, content in FILES.items():
