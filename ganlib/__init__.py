@@ -9,8 +9,8 @@ rank  modules                                         what they hold
 2     ``losses``, ``penalties``, ``divergences``,     functions of logits, of points, of
       ``metrics``, ``plots``, ``scrub``, ``worlds``   densities, of samples; figures; random settings
 1     ``models``, ``claims``                          networks, one file a family; settling a claim
-0     ``densities``, ``em``, ``images``,              targets whose density is known; mixtures; pictures;
-      ``results``, ``rates``                          stored tables; shares and their tests
+0     ``densities``, ``em``, ``chains``,              targets whose density is known; mixtures; Markov chains;
+      ``images``, ``results``, ``rates``              pictures; stored tables; shares and their tests
 ====  ==============================================  ========================================================
 
 Nothing is imported eagerly: ``import ganlib`` costs nothing and needs no torch.

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 import ganlib
-from ganlib import densities, divergences, em, images, losses, metrics, penalties, plots, worlds
+from ganlib import chains, densities, divergences, em, images, losses, metrics, penalties, plots, worlds
 from ganlib.models import (
     MADE,
+    RBM,
     AffineCoupling,
     BatchedLinear,
     Concatenated,
@@ -32,6 +33,7 @@ from ganlib.models import (
     RowLSTM,
     Translator,
     TwoStacks,
+    boltzmann,
 )
 from ganlib.models import judge as judges
 from ganlib.training import Step, alternate, maximise, translate, unrolled
@@ -72,6 +74,19 @@ def laws():
         assert isinstance(law, densities.Mixture)
         x = law.sample((3, 20), generator=g)
         here(x, law.log_prob(x), law.log_prob(x.double()))
+
+
+def machines():
+    rbm = RBM.drawn(6, 3, seeds=2, generator=g)
+    v = rbm.gibbs(torch.zeros(2, 5, 6, device=g.device), 2, generator=g)
+    loss = boltzmann.contrast(rbm, v, rbm.sample(4, generator=g))
+    loss.sum().backward()
+    here(v, loss, rbm.W.grad, rbm.log_z(), rbm.log_prob(v), *rbm.turned())
+    for back in (False, True):
+        here(boltzmann.annealed(rbm, 4, 3, base=rbm.b.detach(), back=back, generator=g))
+    P = chains.metropolis(v[0, 0], torch.full((6, 6), 1 / 6, device=g.device))
+    here(P, chains.stationary(P), chains.second_modulus(P), boltzmann.flip(P, generator=g))
+    assert len(boltzmann.states(3)) == 8  # on the CPU, as a range is
 
 
 def mixtures():
@@ -271,7 +286,7 @@ def claims():
     found.close([x[0], x[1]], [x[0], x[1]], what="x", atol=0).rate([x[0] > -1] * 16, above=0.5, what="x")
 
 
-PARTS = [laws, mixtures, flows, bits, measures, scores, games, slopes, ahead, freezing, joint]
+PARTS = [laws, mixtures, machines, flows, bits, measures, scores, games, slopes, ahead, freezing, joint]
 PARTS += [pictures, stacks, convolutions, translation, reading, climbing, many_worlds, drawing, claims]
 
 if __name__ == "__main__":

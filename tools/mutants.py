@@ -1,6 +1,6 @@
 """Are the tests strong? Change one thing at a time in a module, and see whether its own unit tests notice.
 
-    python tools/mutants.py                # losses, penalties, divergences, metrics, em, two families of models
+    python tools/mutants.py                # all of them: MODULES
     python tools/mutants.py models/flow    # one of them
 
 Each mutant is one change of the syntax tree: an operator, a comparison, a constant, a sign, mean for sum, max for min,
@@ -31,7 +31,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTEST_DISAB
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("losses", "penalties", "divergences", "metrics", "em", "models/flow", "models/autoregressive")
+MODULES = ("losses", "penalties", "divergences", "metrics", "em", "chains")
+MODULES += ("models/flow", "models/autoregressive", "models/boltzmann")
 PASS = 0.95
 WORKERS = os.cpu_count() or 1
 TIMEOUT = 30  # seconds; a mutant that hangs is noticed

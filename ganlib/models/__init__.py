@@ -1,6 +1,7 @@
 """Networks, one file a family."""
 
 from ganlib.models.autoregressive import MADE, DiagonalBiLSTM, MaskedConv2d, PixelCNN, RowLSTM, TwoStacks
+from ganlib.models.boltzmann import RBM
 from ganlib.models.conditional import Concatenated, Projected
 from ganlib.models.dcgan import DCCritic, DCGenerator
 from ganlib.models.flow import AffineCoupling, Flow
@@ -11,6 +12,7 @@ from ganlib.models.translation import Translator
 
 __all__ = [
     "MADE",
+    "RBM",
     "AffineCoupling",
     "BatchedLinear",
     "Concatenated",
