@@ -15,6 +15,7 @@ from ganlib import chains, densities, divergences, em, images, losses, metrics, 
 from ganlib.models import (
     MADE,
     RBM,
+    VAE,
     AffineCoupling,
     BatchedLinear,
     Concatenated,
@@ -34,6 +35,7 @@ from ganlib.models import (
     Translator,
     TwoStacks,
     boltzmann,
+    vae,
 )
 from ganlib.models import judge as judges
 from ganlib.training import Step, alternate, maximise, translate, unrolled
@@ -87,6 +89,18 @@ def machines():
     P = chains.metropolis(v[0, 0], torch.full((6, 6), 1 / 6, device=g.device))
     here(P, chains.stationary(P), chains.second_modulus(P), boltzmann.flip(P, generator=g))
     assert len(boltzmann.states(3)) == 8  # on the CPU, as a range is
+
+
+def autoencoders():
+    for noise in (None, [0.1, 0.2]):
+        net = VAE(3, 2, (4,), noise=noise, seeds=2, generator=g)
+        x = torch.ones(2, 5, 3, device=g.device)
+        fit, cost = net.terms(x, generator=g)
+        (cost - fit).sum().backward()
+        here(fit, cost, net.bound(x, 2, generator=g), net.sample(4, generator=g), net.log_fit(x, net.encode(x)[0]))
+    mean, log_sd = net.encode(x)
+    z = vae.reparametrised(mean, log_sd, generator=g)
+    here(z, vae.kl_from_prior(mean, log_sd), vae.log_normal(z, mean, log_sd))
 
 
 def mixtures():
@@ -286,7 +300,7 @@ def claims():
     found.close([x[0], x[1]], [x[0], x[1]], what="x", atol=0).rate([x[0] > -1] * 16, above=0.5, what="x")
 
 
-PARTS = [laws, mixtures, machines, flows, bits, measures, scores, games, slopes, ahead, freezing, joint]
+PARTS = [laws, mixtures, machines, autoencoders, flows, bits, measures, scores, games, slopes, ahead, freezing, joint]
 PARTS += [pictures, stacks, convolutions, translation, reading, climbing, many_worlds, drawing, claims]
 
 if __name__ == "__main__":

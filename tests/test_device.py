@@ -33,6 +33,8 @@ FAULTS = [
     ("models.boltzmann", "states(self.W.shape[2])⟦.to(self.W)⟧", "machines"),
     ("models.boltzmann", "generator=generator⟦, device=generator.device⟧)", "machines"),
     ("models.boltzmann", "torch.rand(chance.shape, generator=generator⟦, device=chance.device⟧", "machines"),
+    ("models.vae", "torch.randn(mean.shape, generator=generator⟦, device=mean.device⟧", "autoencoders"),
+    ("models.vae", "self.noise⟦.to(out)⟧.log()", "autoencoders"),
     ("models.autoregressive", "torch.rand(chance.shape, generator=generator⟦, device=x.device⟧", "bits"),
     ("models.autoregressive", "torch.ones(size, size⟦, device=generator.device⟧)", "bits"),
     ("models.autoregressive", "mask.float()⟦.to(generator.device)⟧", "bits"),

@@ -32,7 +32,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ("losses", "penalties", "divergences", "metrics", "em", "chains")
-MODULES += ("models/flow", "models/autoregressive", "models/boltzmann")
+MODULES += ("models/flow", "models/autoregressive", "models/boltzmann", "models/vae")
 PASS = 0.95
 WORKERS = os.cpu_count() or 1
 TIMEOUT = 30  # seconds; a mutant that hangs is noticed

@@ -9,10 +9,12 @@ from ganlib.models.joint import MinibatchDiscrimination, Packed
 from ganlib.models.judge import Judge
 from ganlib.models.mlp import BatchedLinear, MLPCritic, MLPGenerator
 from ganlib.models.translation import Translator
+from ganlib.models.vae import VAE
 
 __all__ = [
     "MADE",
     "RBM",
+    "VAE",
     "AffineCoupling",
     "BatchedLinear",
     "Concatenated",
