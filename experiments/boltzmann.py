@@ -66,9 +66,9 @@ def trial(case, S, g, small):
     rbm, coins = RBM(*(t.double() for t in rbm)), coins.double()
     columns = {"nats": -rbm.log_prob(held.double()).mean(-1), "log_z": rbm.log_z()}
     for heats in HEATS:
-        heats = min(heats, 5) if small else heats
-        up = annealed(rbm, CHAINS, heats, base=coins, generator=g)
-        down = annealed(rbm, CHAINS, heats, base=coins, back=True, generator=g)
+        steps = min(heats, 5) if small else heats
+        up = annealed(rbm, CHAINS, steps, base=coins, generator=g)
+        down = annealed(rbm, CHAINS, steps, base=coins, back=True, generator=g)
         columns[f"up_{heats}"] = up.logsumexp(-1) - math.log(CHAINS)
         columns[f"down_{heats}"] = math.log(CHAINS) - (-down).logsumexp(-1)
     found = {name: [f"{v:.3f}" for v in values.tolist()] for name, values in columns.items()}
@@ -81,9 +81,5 @@ CASES = [
     for data in ("digits", "glyphs")
     for name, (chains, steps) in HOW.items()
 ]
-if __name__ == "__main__":
-    main("boltzmann", CASES, trial, modules=["images", "models/boltzmann"], seeds=10, block=5)
-
-
 if __name__ == "__main__":
     main("boltzmann", CASES, trial, modules=["images", "models/boltzmann"], seeds=10, block=5)
