@@ -81,6 +81,24 @@ def test_the_probabilities_of_all_states_sum_to_one_and_a_leak_is_seen(units):
         assert (net.log_prob(x).exp().sum(-1) - 1).abs().min() > 1e-3
 
 
+@pytest.mark.parametrize(("d", "units"), [(1, (3,)), (2, (3,)), (5, (7,)), (5, (9, 6))])
+def test_hidden_units_take_the_degrees_in_turn_and_are_rectified(d, units):
+    order = [3, 1, 4, 0, 2] if d == 5 else list(range(d))[::-1]
+    net = stirred(MADE(d, units, order=order, seeds=2, generator=ganlib.rng()))
+    degrees = [[order.index(i) for i in range(d)]]
+    degrees += [[j % (d - 1) if d > 1 else 0 for j in range(n)] for n in units] + degrees
+    x = np.random.default_rng(1).normal(size=(2, 4, d)) + 0.1  # of both signs: the inputs are not rectified
+    for s, i in product(range(2), range(4)):
+        h = x[s, i]
+        for k, layer in enumerate(net.layers):
+            W, b, sees = layer.weight[s].detach().numpy(), layer.bias[s, 0].detach().numpy(), []
+            for mine in degrees[k + 1]:
+                sees.append([mine > other if k == len(units) else mine >= other for other in degrees[k]])
+            assert (getattr(net, f"mask{k}").numpy() == np.array(sees)).all()
+            h = b + (W * sees) @ (np.maximum(h, 0) if k else h)
+        np.testing.assert_allclose(net(torch.from_numpy(x))[s, i].detach(), h, rtol=1e-10)
+
+
 def test_networks_in_one_are_the_networks_alone():
     together, x = stirred(MADE(5, (6,), seeds=3, generator=ganlib.rng())), states(5)
     for s in range(3):
@@ -103,6 +121,25 @@ def test_samples_have_the_probabilities_and_take_a_call_for_each_bit():
         assert ((counts - 20_000 * chance[s]).abs() <= 5 * (20_000 * chance[s]).sqrt() + 1).all()
 
 
+def test_samples_without_hidden_layers_have_the_chances_of_a_logistic_regression():
+    net = stirred(MADE(2, seeds=2, generator=ganlib.rng()))
+    x = net.sample(20_000, generator=ganlib.rng(2))
+    W, b = net.layers[0].weight.detach(), net.layers[0].bias.detach()[:, 0]
+    for s in range(2):
+        assert x[s, :, 0].mean().item() == pytest.approx(b[s, 0].sigmoid().item(), abs=0.02)
+        for first in (0, 1):
+            second = x[s, x[s, :, 0] == first, 1].mean().item()
+            assert second == pytest.approx((b[s, 1] + W[s, 1, 0] * first).sigmoid().item(), abs=0.02)
+
+
+def test_a_bit_without_a_chance_is_never_drawn(monkeypatch):
+    net = MADE(3, generator=ganlib.rng())
+    with torch.no_grad():
+        net.layers[0].bias.copy_(torch.tensor([-1e3, 1e3, -1e3]))
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))  # the least that may be drawn
+    assert net.sample(2, generator=ganlib.rng()).tolist() == [[[0, 1, 0]] * 2]
+
+
 # Pictures
 
 
@@ -123,7 +160,8 @@ def test_no_pixel_sees_itself_or_a_later_one(name):
 @pytest.mark.parametrize("name", PIXELS)
 def test_the_probabilities_of_all_pictures_sum_to_one(name):
     net = stirred(PIXELS[name](ganlib.rng()))
-    assert net.log_prob(states(9).view(-1, 1, 3, 3)).exp().sum().item() == pytest.approx(1, abs=1e-12)
+    log_prob = net.log_prob(states(9).view(-1, 1, 3, 3))
+    assert log_prob.shape == (512,) and log_prob.exp().sum().item() == pytest.approx(1, abs=1e-12)
 
 
 def test_a_masked_convolution_is_a_sum_over_earlier_pixels():
@@ -137,6 +175,14 @@ def test_a_masked_convolution_is_a_sum_over_earlier_pixels():
                 if di < 0 or (di == 0 and dj < 0) or (own and di == dj == 0):
                     total += W[:, :, di + 1, dj + 1] @ padded[:, i + 1 + di, j + 1 + dj]
             torch.testing.assert_close(layer(x)[0, :, i, j], total)
+
+
+def test_a_masked_kernel_of_one_pixel_is_that_pixel_or_nothing():
+    x = torch.randn(2, 2, 3, 4, generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    for own in (False, True):
+        layer = stirred(MaskedConv2d(2, 3, 1, own=own, generator=ganlib.rng()))
+        W, b = layer.layer.weight.detach()[:, :, 0, 0], layer.layer.bias.detach()[:, None, None]
+        torch.testing.assert_close(layer(x).detach(), own * torch.einsum("oc,ncij->noij", W, x) + b.expand(2, 3, 3, 4))
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
@@ -208,6 +254,13 @@ def test_the_state_of_a_pixel_comes_from_its_neighbours_on_the_left_and_in_the_m
     assert [first.mask[3, 3].item() for first in net.first] == [0, 1]
 
 
+def test_diagonals_are_as_many_as_rows_and_columns_less_one():
+    net, calls = PIXELS["DiagonalBiLSTM"](ganlib.rng()), []
+    net.state[0].register_forward_hook(lambda *_: calls.append(1))
+    net(torch.zeros(2, 1, 4, 7))
+    assert len(calls) == 4 + 7 - 1
+
+
 def window(layer, x, i, j):
     """A layer at one pixel: the kernel's lower right corner lies there."""
     W, total = layer.weight.detach(), layer.bias.detach().clone()
@@ -275,7 +328,8 @@ def test_what_cannot_be_is_refused():
     g = ganlib.rng()
     with pytest.raises(ValueError, match=r"an order of the bits 0 to 3, got \[0, 1, 1, 3\]"):
         MADE(4, order=[0, 1, 1, 3], generator=g)
-    with pytest.raises(ValueError, match="odd size, with a pixel in its middle, got 4"):
-        MaskedConv2d(1, 1, 4, own=False, generator=g)
+    for size in (4, 6):
+        with pytest.raises(ValueError, match=f"odd size, with a pixel in its middle, got {size}"):
+            MaskedConv2d(1, 1, size, own=False, generator=g)
     with pytest.raises(ValueError, match="1 or 2 directions, got 3"):
         DiagonalBiLSTM(directions=3, generator=g)

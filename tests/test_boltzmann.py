@@ -38,6 +38,17 @@ def test_z_and_probabilities_are_sums_over_all_pairs(m, k):
         np.testing.assert_allclose(log_prob[s].exp(), law.sum(1), atol=1e-14)
 
 
+@pytest.mark.parametrize(("m", "k"), [(30, 3), (3, 30)])
+def test_z_is_a_sum_over_the_smaller_layer_however_large_the_other(m, k):
+    rbm = machine(m, k, seeds=2, size=0.4)
+    for s in range(2):
+        b, c, W = (t[s].numpy() for t in (rbm if m > k else rbm.turned()))  # c of the smaller
+        exponents = []
+        for h in itertools.product((0, 1), repeat=3):
+            exponents.append(c[0] @ h + np.log(1 + np.exp(b[0] + W @ np.array(h))).sum())
+        assert rbm.log_z()[s].item() == pytest.approx(logsumexp(exponents), abs=1e-10)
+
+
 def test_z_of_more_than_one_block():
     rbm = machine(14, 15, seeds=1, size=0.3)
     v = states(14).double()[None]
@@ -153,6 +164,26 @@ def test_annealed_weights_have_the_mean_that_all_paths_give_and_it_is_z(back):
     assert w.std() > 0.1 * w.mean()
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_annealed_weights_are_sums_of_the_steps_on_the_way(back):
+    rbm, g = machine(4, 3, seed=1), ganlib.rng(8)
+    base = torch.tensor([0.3, -0.8, 1.1, -0.2], dtype=torch.float64).expand(2, 1, 4)
+    way = [RBM((1 - t) * base + t * rbm.b, t * rbm.c, t * rbm.W) for t in (0, 1 / 3, 2 / 3, 1)]
+    v = rbm.sample(5, generator=g) if back else flip(base.sigmoid().expand(2, 5, 4), generator=g)
+    expected = way[0].log_z()[:, None].expand(2, 5)
+    for k in (2, 1, 0) if back else (0, 1, 2):
+        expected = expected + way[k + 1].score(v) - way[k].score(v)
+        v = way[k if back else k + 1].gibbs(v, 1, generator=g)
+    torch.testing.assert_close(annealed(rbm, 5, 3, base=base, back=back, generator=ganlib.rng(8)), expected)
+
+
+def test_annealing_goes_from_the_coins_unless_told():
+    rbm, base = machine(4, 3, seed=1), torch.full((2, 1, 4), 0.3, dtype=torch.float64)
+    there = annealed(rbm, 5, 3, base=base, back=False, generator=ganlib.rng(8))
+    assert torch.equal(annealed(rbm, 5, 3, base=base, generator=ganlib.rng(8)), there)
+    assert not torch.equal(annealed(rbm, 5, 3, base=base, back=True, generator=ganlib.rng(8)), there)
+
+
 def test_with_many_heats_both_ways_close_on_z():
     rbm = machine(6, 4, seeds=2, size=1.0)
     base = torch.full((2, 1, 6), 0.2, dtype=torch.float64)
@@ -201,6 +232,11 @@ def test_a_flipped_coin_shows_its_chance():
     assert shown[:, 2].mean().item() == pytest.approx(0.3, abs=0.01)
 
 
+def test_a_coin_without_a_chance_never_shows_one(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.zeros(shape))  # the least that may be drawn
+    assert flip(torch.tensor([0.0, 1e-7, 1.0]), generator=ganlib.rng()).tolist() == [0, 1, 1]
+
+
 GOOD = machine(4, 3)
 G = torch.Generator()
 
@@ -214,6 +250,8 @@ G = torch.Generator()
         (lambda: GOOD.score(torch.zeros(2, 5, 3)), r"bits \(2, n, 4\), got \(2, 5, 3\)"),
         (lambda: GOOD.score(torch.zeros(1, 5, 4)), r"got \(1, 5, 4\)"),
         (lambda: GOOD.score(torch.zeros(5, 4)), r"got \(5, 4\)"),
+        (lambda: GOOD.score(torch.zeros(2, 4)), r"got \(2, 4\)"),
+        (lambda: GOOD.score(torch.zeros(2, 5, 1, 4)), r"got \(2, 5, 1, 4\)"),
         (lambda: GOOD.gibbs(torch.zeros(2, 5, 3), 0, generator=G), r"bits \(2, n, 4\), got \(2, 5, 3\)"),
         (lambda: machine(21, 22, 1).log_z(), "1 to 20 bits, since all their states are gone through, got 21"),
         (lambda: states(0), "got 0"),

@@ -41,6 +41,29 @@ def test_a_seldom_crossed_bridge_is_one_chain():
     torch.testing.assert_close(stationary(P), torch.tensor([0.75, 0.25], dtype=torch.float64), atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("axes", [(2, 3), (1,), (1, 1), (4, 1)])
+def test_many_chains_are_the_chains_alone(axes):
+    P = chance(*axes, 5, 5, seed=7)
+    law, modulus = stationary(P), second_modulus(P)
+    assert law.shape == (*axes, 5) and modulus.shape == axes
+    for k in np.ndindex(axes):
+        values, vectors = np.linalg.eig(P[k].numpy().T)
+        rank = np.abs(values).argsort()
+        one = vectors[:, rank[-1]].real
+        np.testing.assert_allclose(law[k], one / one.sum(), atol=1e-12)
+        assert modulus[k].item() == pytest.approx(abs(values[rank[-2]]), abs=1e-12)
+
+
+def test_a_bridge_too_narrow_for_the_precision_is_none():
+    def bridge(e):
+        return torch.tensor([[1 - e, e], [3 * e, 1 - 3 * e]], dtype=torch.float64)
+
+    part = 4 / 2**0.5  # singular values of the equations: 4 e and the root of 2
+    assert stationary(bridge(1.5e-12 / part)).shape == (2,)
+    with pytest.raises(ValueError, match="got 1 with more"):
+        stationary(bridge(0.7e-12 / part))
+
+
 def test_two_islands_have_no_one_law():
     P = torch.block_diag(chance(2, 2), chance(3, 3, seed=1))
     with pytest.raises(ValueError, match="one stationary law, got 1 with more"):
@@ -107,6 +130,35 @@ def test_metropolis_agrees_with_a_graph_of_scipy():
     np.testing.assert_allclose(vector, special.softmax(log_p.numpy()), atol=1e-10)
 
 
+def off(by):
+    """Chains whose rows sum to one but for one of them."""
+    P = chance(3, 4, 4, seed=8)
+    P[1, 2] *= 1 + by
+    return P
+
+
+@pytest.mark.parametrize("of", [stationary, second_modulus])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_row_may_be_off_by_so_much(of, sign):
+    assert of(off(0.5e-5 * sign)).isfinite().all()
+    for by in (1.5e-5, 0.3):
+        with pytest.raises(ValueError, match="rows of chances that sum to 1") as refusal:
+            of(off(by * sign))
+        assert float(str(refusal.value).split()[-1]) == pytest.approx(by)
+
+
+def test_a_proposal_may_be_off_by_so_much():
+    log_p = torch.zeros(2, dtype=torch.float64)
+    for e in (0.7e-6, 1e-6, 1.5e-6):
+        for proposal in ([[1 - e, e], [0, 1]], [[1, 0], [e, 1 - e]]):
+            proposal = torch.tensor(proposal, dtype=torch.float64)
+            if e > 1e-6:
+                with pytest.raises(ValueError, match=r"symmetric proposal, got one that is off by 1\.5e-06"):
+                    metropolis(log_p, proposal)
+            else:
+                torch.testing.assert_close(metropolis(log_p, proposal), proposal, atol=1e-12, rtol=0)
+
+
 ONE = torch.eye(2)
 
 
@@ -118,6 +170,8 @@ ONE = torch.eye(2)
         (torch.tensor([[1.5, -0.5], [0.5, 0.5]]), "least entry of -0.5"),
         (torch.tensor([[torch.nan, 1.0], [0.5, 0.5]]), "rows of chances"),
         (torch.ones(2, 3) / 3, r"\(2, 3\)"),
+        (torch.ones(2, 3, 4) / 4, r"at least two states, got \(2, 3, 4\)"),
+        (torch.ones(3, 1, 1), "at least two states"),
         (torch.ones(1, 1), "at least two states"),
         (torch.ones(2) / 2, r"got \(2,\)"),
     ],

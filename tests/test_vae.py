@@ -28,14 +28,21 @@ def through(net, s, x):
     return x
 
 
-def test_the_encoder_gives_means_then_log_sds():
-    vae, x = made(), drawn(2, 4, 3)
+def test_there_is_one_hidden_layer_of_64_unless_told():
+    vae = VAE(8, 3, generator=ganlib.rng())
+    sizes = [[tuple(m.weight.shape) for m in net if hasattr(m, "weight")] for net in (vae.encoder, vae.decoder)]
+    assert sizes == [[(1, 64, 8), (1, 6, 64)], [(1, 64, 3), (1, 8, 64)]] and vae.noise is None
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_encoder_gives_means_then_log_sds(k):
+    vae, x = made(k=k), drawn(2, 4, 3)
     mean, log_sd = vae.encode(x)
     for s in range(2):
         for i in range(4):
             out = through(vae.encoder, s, x[s, i].numpy())
-            np.testing.assert_allclose(mean[s, i].detach(), out[:2], atol=1e-12)
-            np.testing.assert_allclose(log_sd[s, i].detach(), out[2:], atol=1e-12)
+            np.testing.assert_allclose(mean[s, i].detach(), out[:k], atol=1e-12)
+            np.testing.assert_allclose(log_sd[s, i].detach(), out[k:], atol=1e-12)
 
 
 def test_units_of_the_decoder_are_those_of_the_encoder_from_behind():
@@ -91,6 +98,13 @@ def test_a_draw_has_its_law_and_carries_its_gradients():
         torch.testing.assert_close(found, wanted, atol=0.05, rtol=0)
 
 
+def test_a_draw_is_the_mean_and_a_part_of_the_noise_that_is_drawn():
+    mean, log_sd = drawn(2, 5, 3), drawn(2, 5, 3, seed=1, size=0.7)
+    noise = torch.randn(2, 5, 3, generator=ganlib.rng(4), dtype=torch.float64).numpy()
+    z = reparametrised(mean, log_sd, generator=ganlib.rng(4))
+    np.testing.assert_allclose(z, mean.numpy() + np.exp(log_sd.numpy()) * noise, atol=1e-12)
+
+
 def test_the_terms_are_fit_and_cost_at_the_drawn_code():
     vae, x = made(noise=0.8), drawn(2, 4, 3)
     fit, cost = vae.terms(x, generator=ganlib.rng(7))
@@ -121,9 +135,16 @@ def test_the_bound_of_k_draws_is_its_formula_and_rises_to_the_evidence():
     assert evidence - means[2] < 0.05
 
 
-def test_samples_are_the_decoder_at_codes_of_the_prior():
-    vae = made(noise=0.1)
-    z = torch.randn(2, 7, 2, generator=ganlib.rng(4), dtype=torch.float64)
+def test_the_bound_is_of_one_draw_unless_told():
+    vae, x = made(noise=0.6), drawn(2, 3, 3)
+    one, two = (vae.bound(x, k, generator=ganlib.rng(9)) for k in (1, 2))
+    assert torch.equal(vae.bound(x, generator=ganlib.rng(9)), one) and not torch.isclose(one, two).any()
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_samples_are_the_decoder_at_codes_of_the_prior(k):
+    vae = made(k=k, noise=0.1)
+    z = torch.randn(2, 7, k, generator=ganlib.rng(4), dtype=torch.float64)
     torch.testing.assert_close(vae.sample(7, generator=ganlib.rng(4)), vae.decoder(z))
 
 

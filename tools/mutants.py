@@ -97,6 +97,89 @@ EQUIVALENT = {
     "the triangle of a square matrix has its shape and its Gram matrix": [
         "return torch.linalg.qr(a, mode='r').R if a.shape[-2] >[ -> =] a.shape[-1] else a",
     ],
+    "lists of one length by construction": [
+        "for k, (before, after) in enumerate(zip(degrees, [*degrees[1:], place], strict=[True -> False])):",
+        "self.above = nn.ModuleList((convolution(c, (k // 2 + 1, k)) for c, k in "
+        "zip(inputs, sizes, strict=[True -> False])))",
+        "self.left = nn.ModuleList((convolution(c, (1, k // 2 + 1)) for c, k in "
+        "zip(inputs, sizes, strict=[True -> False])))",
+        "for k, (above, left, tell) in enumerate(zip(self.above, self.left, self.tell, strict=[True -> False])):",
+        "for first, into, state in zip(self.first[1:], self.input[1:], self.state[1:], strict=[True -> False]):",
+        "for column, there in zip(_skewed(gates).split(1, -1), inside.split(1, -1), strict=[True -> False]):",
+    ],
+    "all layers have as many seeds, one device and one precision": [
+        "weight = self.layers[[0 -> -1]].weight",
+    ],
+    "a number is even by either sign": [
+        "if size % [ -> -]2 == 0:",
+    ],
+    "the third of four axes is the last but one": [
+        "h, w = x.shape[[- -> ]2:]",
+        "h, w = x.shape[-[ -> -]2:]",
+        "for row in told.split(1, [ -> -]2):",
+        "return self.last(torch.cat(states, [ -> -]2))",
+        "return torch.stack([states[:, :, i, i:i + width] for i in range(height)], [ -> -]2)",
+        "height = x.shape[[ -> -]2]",
+        "return torch.stack([functional.pad(x[:, :, i], (i, height - 1 - i)) for i in range(height)], [ -> -]2)",
+    ],
+    "what is added on that side is cut off": [
+        "return functional.pad(x, (right, [0 -> 1], down, 0))[..., :h, :w]",
+        "return functional.pad(x, (right, 0, down, [0 -> 1]))[..., :h, :w]",
+    ],
+    "a solution for each of several equal right sides, of which the first is taken; with one it is the last as well": [
+        "right = torch.zeros_like(equations[..., :[1 -> 2]])",
+        "right = torch.zeros_like(equations[..., :[ -> -]1])",
+        "return torch.linalg.lstsq(equations, right).solution[..., [0 -> -1]]",
+    ],
+    "what is off in one corner is off with the other sign in the opposite one": [
+        "if (off := float((proposal - proposal.mT).[abs(). -> ]max())) > 1e-06:",
+    ],
+    "at most 0 after the clamp": [
+        "moves = proposal * ratio.nan_to_num([0 -> 1].0).clamp(max=0).exp()",
+    ],
+    "the next line fills the diagonal up to a sum of 1, whatever stands there": [
+        "moves = moves [- -> +] torch.diag_embed(moves.diagonal(dim1=-2, dim2=-1))",
+    ],
+    "a square matrix has as many rows as columns": [
+        "if P.dim() < 2 or P.shape[-1] != P.shape[-2] or P.shape[-[1 -> 2]] < 2:",
+        "return P.shape[-[1 -> 2]]",
+    ],
+    "1e-5 is no multiple of the spacing of floats below 1, so no sum is off by just that": [
+        "if not (P >= 0).all() or (P.sum(-1) - 1).abs().max() >[ -> =] 1e-05:",
+    ],
+    "zeros of one shape, whichever column they are made from": [
+        "return cls(*(t.requires_grad_() for t in (torch.zeros_like(W[:, None, :, [0 -> -1]]), torch.zeros_like(W[:, "
+        ":1]), W)))",
+    ],
+    "with layers of one size, Z is the sum over the states of either": [
+        "small = self if self.W.shape[1] <[= -> ] self.W.shape[2] else self.turned()",
+    ],
+    "a sum in blocks of any length": [
+        f"blocks = states(small.W.shape[1]).to(self.W).split([4096 -> {other}])" for other in (4097, 4095, 8192)
+    ],
+    "scores have two axes, seeds and states": [
+        *(
+            "return torch.stack([small.score(u.expand(len(self.W), -1, -1)).logsumexp("
+            f"{one}) for u in blocks]).logsumexp(0)"
+            for one in ("[- -> ]1", "-[ -> -]1")
+        ),
+        *(
+            f"drawn = h[torch.multinomial(chance.softmax({one}), n, replacement=True, generator=generator)]"
+            for one in ("[- -> ]1", "-[ -> -]1")
+        ),
+        *(
+            line
+            for one in ("[- -> ]1", "-[ -> -]1")
+            for line in (
+                f"return rbm.score(fake).mean({one}) - rbm.score(real).mean(-1)",
+                f"return rbm.score(fake).mean(-1) - rbm.score(real).mean({one})",
+            )
+        ),
+    ],
+    "a machine of one seed at a time": [
+        "chance = torch.stack([RBM(*(t[s:s + 1] for t in self)).turned().score(h[None])[[0 -> -1]] for s in "
+        "range(len(self.W))])",
+    ],
 }
 LISTED = {change for changes in EQUIVALENT.values() for change in changes}
 
@@ -224,8 +307,8 @@ def put(parent, field, index, node):
 
 
 def header(node):
-    """The first line of a statement, without its body."""
-    return ast.unparse(node).splitlines()[0]
+    """The first line of a statement, without its decorators and its body."""
+    return next(line for line in ast.unparse(node).splitlines() if not line.startswith("@"))
 
 
 def difference(before, after):
@@ -331,7 +414,8 @@ class Trial:
             old = getattr(self.module, name, value)
             if inspect.isclass(value) and value is not old:
                 for key, method in vars(value).items():
-                    transplant(vars(old).get(key), method)
+                    if not transplant(vars(old).get(key), method) and isinstance(method, int | float):
+                        setattr(old, key, method)
             elif not transplant(old, value) and not callable(value):
                 setattr(self.module, name, value)
 
