@@ -11,17 +11,16 @@ from __future__ import annotations
 import math
 
 import torch
+from families import CELLS, HALF, to_bits
 from table import main
 from torch import nn
-from worlds import BATCH, POINTS, TURNS, columns, factors, movers
+from worlds import BATCH, POINTS, TURNS, columns, drawn, factors, movers
 
-import ganlib
 from ganlib.models import MADE, BatchedLinear
 from ganlib.models.vae import kl_from_prior, log_normal, reparametrised
-from ganlib.worlds import LATENTS, WIDTHS, WorldCritic, WorldGenerator, draw, noise, sample, select
+from ganlib.worlds import LATENTS, WorldCritic, WorldGenerator, noise, sample
 
 STREAMS = ("weights", "encoder", "data", "z", "test")
-CELLS, HALF = 256, 3.2  # in units where the radius is 2
 MODULES = ["densities", "metrics.modes", "models/autoregressive", "models/mlp", "models/vae", "worlds"]
 
 
@@ -86,13 +85,6 @@ def vae(worlds, streams, turns):
         return made + decoder.log_sd.exp() * e, alive
 
 
-def to_bits(x):
-    """The 2 times 8 bits of a point's cell, x in units of the scale."""
-    cell = ((x + HALF) / (2 * HALF) * CELLS).long().clamp(0, CELLS - 1)
-    powers = 2 ** torch.arange(7, -1, -1, device=x.device)
-    return (cell[..., None] // powers % 2).flatten(-2).float()
-
-
 def belief(worlds, streams, turns):
     """Points even within the cells that the network draws."""
     S, scale = len(worlds.rate), worlds.scale.view(-1, 1, 1).to(streams["data"].device)
@@ -117,15 +109,9 @@ MODELS = {"VAE": vae, "belief network": belief}
 
 
 def trial(case, S, _, small):
-    """All worlds of a draw, those of one width together."""
-    seed, turns = 100_000 * (case["draw"] + 1), 2 if small else TURNS
-    worlds = draw(S, generator=ganlib.rng(seed))
-    made, alive = torch.zeros(S, POINTS, 2), torch.zeros(S, dtype=torch.bool)
-    for width in WIDTHS:
-        if len(index := (worlds.width == width).nonzero().flatten()):
-            streams = {name: ganlib.rng(seed + 100 * width + k) for k, name in enumerate(STREAMS)}
-            x, live = MODELS[case["model"]](select(worlds, index), streams, turns)
-            made[index.cpu()], alive[index.cpu()] = x.float().cpu(), live.cpu()
+    """All worlds of a draw."""
+    make, turns = MODELS[case["model"]], 2 if small else TURNS
+    worlds, made, alive = drawn(S, case["draw"], lambda *told: make(*told, turns), streams=STREAMS)
     return columns(made, worlds) | {"alive": alive.tolist()} | factors(worlds)
 
 

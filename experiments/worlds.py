@@ -174,16 +174,26 @@ def factors(worlds):
     return {name: [f"{v:.5g}" for v in values.tolist()] for name, values in worlds._asdict().items()}
 
 
-def trial(case, S, _, small):
-    """All worlds of a draw; the streams hang on the draw and the width alone, so they serve every game."""
-    seed, turns = 100_000 * (case["draw"] + 1), 2 if small else TURNS
+def drawn(S, number, make, *, streams=STREAMS, apart=0):
+    """Worlds of a draw, their points (S, 2500, 2) and which are alive; those of one width are played together.
+
+    The streams hang on the draw and the width alone, so they serve every game; runs that are apart have others.
+    """
+    seed = 100_000 * (number + 1)
     worlds = draw(S, generator=ganlib.rng(seed))
     made, alive = torch.zeros(S, POINTS, 2), torch.zeros(S, dtype=torch.bool)
     for width in WIDTHS:
         if len(index := (worlds.width == width).nonzero().flatten()):
-            streams = {name: ganlib.rng(seed + 100 * width + k) for k, name in enumerate(STREAMS)}
-            x, live = points(select(worlds, index), streams, turns, case["game"], case["strength"])
-            made[index.cpu()], alive[index.cpu()] = x.cpu(), live
+            some = {name: ganlib.rng(seed + apart + 100 * width + k) for k, name in enumerate(streams)}
+            x, live = make(select(worlds, index), some)
+            made[index.cpu()], alive[index.cpu()] = x.float().cpu(), live.cpu()
+    return worlds, made, alive
+
+
+def trial(case, S, _, small):
+    """All worlds of a draw."""
+    how = 2 if small else TURNS, case["game"], case["strength"]
+    worlds, made, alive = drawn(S, case["draw"], lambda some, streams: points(some, streams, *how))
     return columns(made, worlds) | {"alive": alive.tolist()} | factors(worlds)
 
 
