@@ -1,7 +1,8 @@
 r"""The variational autoencoder, with a leading seed axis: points ``(S, n, d)``, codes ``(S, n, k)``.
 
-.. math:: \log p(x)\ \ge\ \mathbb E_{q(z\mid x)}\log p(x\mid z)-\mathrm{KL}\bigl(q(z\mid x)\,\|\,p(z)\bigr),
-          \qquad q(z\mid x)=\mathcal N\bigl(\mu(x),\operatorname{diag}\sigma^2(x)\bigr),\quad p(z)=\mathcal N(0,I)
+.. math:: \log p(x)\ \ge\ \mathbb E_{q(z\mid x)}\log p(x\mid z)-\mathrm{KL}\bigl(q(z\mid x)\,\|\,p(z)\bigr)
+
+with :math:`q(z\mid x)=\mathcal N\bigl(\mu(x),\operatorname{diag}\sigma^2(x)\bigr)` and :math:`p(z)=\mathcal N(0,I)`.
 """
 
 from __future__ import annotations
