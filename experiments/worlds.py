@@ -175,19 +175,19 @@ def factors(worlds):
 
 
 def drawn(S, number, make, *, streams=STREAMS, apart=0):
-    """Worlds of a draw, their points (S, 2500, 2) and which are alive; those of one width are played together.
+    """Worlds of a draw, and what is made in each: tensors (S, ...). Those of one width are played together.
 
     The streams hang on the draw and the width alone, so they serve every game; runs that are apart have others.
     """
     seed = 100_000 * (number + 1)
-    worlds = draw(S, generator=ganlib.rng(seed))
-    made, alive = torch.zeros(S, POINTS, 2), torch.zeros(S, dtype=torch.bool)
+    worlds, found = draw(S, generator=ganlib.rng(seed)), {}
     for width in WIDTHS:
         if len(index := (worlds.width == width).nonzero().flatten()):
             some = {name: ganlib.rng(seed + apart + 100 * width + k) for k, name in enumerate(streams)}
-            x, live = make(select(worlds, index), some)
-            made[index.cpu()], alive[index.cpu()] = x.float().cpu(), live.cpu()
-    return worlds, made, alive
+            for k, values in enumerate(make(select(worlds, index), some)):
+                values = values.float().cpu() if values.is_floating_point() else values.cpu()
+                found.setdefault(k, values.new_zeros(S, *values.shape[1:]))[index.cpu()] = values
+    return worlds, *found.values()
 
 
 def trial(case, S, _, small):
