@@ -1,8 +1,8 @@
 """A critic without a generator, in the worlds of `worlds`: it draws by changing the negatives that it is shown.
 
 In each of 60 rounds D makes 40 steps, data against 512 negatives, and then the negatives are replaced. Ways to do so:
-the better half, twice; half of them drawn by their odds e^D; the same with a jitter of a fortieth of the radius; 60
-steps up D from fresh uniform points; and the last with noise, D being shown the negatives of ten rounds.
+the better half, twice; the same with a jitter of a fortieth of the radius; drawn by their odds e^D, without and with
+it; 60 steps up D from fresh uniform points; and the last with noise, D being shown the negatives of ten rounds.
 *fixed*: D makes its 2,400 steps against uniform points and then stands still; on it climb points, and a generator.
 *far*: negatives lie in the middle only; how much of the rim, a circle beyond the data where nothing ever lies, does D
 call real? *shown*: half of the negatives lie on the right half of the rim. `real` is the share that D calls real of the
@@ -61,12 +61,20 @@ def better_half(D, x, worlds, g):
     return taken(x, D(x).topk(HELD // 2).indices.repeat(1, 2))
 
 
+def jittered(x, worlds, g):
+    return x + JITTER * size(worlds) * torch.randn(x.shape, generator=g, device=g.device)
+
+
+def better_half_with_jitter(D, x, worlds, g):
+    return jittered(better_half(D, x, worlds, g), worlds, g)
+
+
 def by_odds(D, x, worlds, g):
     return taken(x, torch.multinomial(D(x).softmax(-1), HELD, replacement=True, generator=g))
 
 
 def by_odds_with_jitter(D, x, worlds, g):
-    return by_odds(D, x, worlds, g) + JITTER * size(worlds) * torch.randn(x.shape, generator=g, device=g.device)
+    return jittered(by_odds(D, x, worlds, g), worlds, g)
 
 
 def climbing(D, x, worlds, g):
@@ -79,6 +87,7 @@ def climbing_with_noise(D, x, worlds, g):
 
 WAYS = {
     "better half": better_half,
+    "better half, jitter": better_half_with_jitter,
     "by odds": by_odds,
     "by odds, jitter": by_odds_with_jitter,
     "climbing": climbing,
