@@ -182,6 +182,7 @@ def errata_page(entries, found, done) -> str:
         f"{len(wrong)} statements of the sources do not survive being run, and {len(slips)} formulas or words slipped.",
         "Careful people wrote them down, so each entry says what is right; a statement that fails also says why it is",
         "tempting, and links to the check in which it fails.",
+        "The notes are cited as 000 to 004, with the line: 002:113.",
         "",
     ]
     for heading, group in (("What does not hold", wrong), ("Slips", slips)):
