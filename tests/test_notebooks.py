@@ -471,7 +471,6 @@ def a_small_file(nb, page):
 MOST = ("a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded")
 NOT_YET = {
     "game/the_game": (*MOST, "prose_of_one_sitting", "few_open_cards"),
-    "game/optimal_discriminator": (*MOST, "few_open_cards"),
     "game/divergences": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/training": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/saturation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
