@@ -24,7 +24,7 @@ from ganlib.evidence import pages
 ROOT = Path(__file__).resolve().parents[1]
 D, ML = "chapters/game/optimal_discriminator", "chapters/likelihood/maximum_likelihood"
 SATURATION = "chapters/game/saturation"
-COLLAPSE, EVALUATION = "chapters/game/mode_collapse", "chapters/images/evaluation"
+CURES, EVALUATION = "chapters/game/cures", "chapters/images/evaluation"
 CYCLE, PRICES = "chapters/images/cyclegan", "chapters/game/divergences"
 WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
 
@@ -67,7 +67,7 @@ FAULTS = [
         "    fake, real = _pair(real, fake)\n    if not 1 <= k",
         EVALUATION,
     ),
-    ("models/joint", "MinibatchDiscrimination", "p=1)).sum(-1) - 1", "p=1)).sum(-1)", COLLAPSE),
+    ("models/joint", "MinibatchDiscrimination", "p=1)).sum(-1) - 1", "p=1)).sum(-1)", CURES),
     ("training", "unrolled", "p - lr * g", "p + lr * g", None),
     ("training", "translate", "gap(F(to_y), x)", "gap(to_y, x)", CYCLE),
     ("losses", "gap", "(a - b).abs()", "(a - b)", CYCLE),
