@@ -481,7 +481,6 @@ NOT_YET = {
     "images/evaluation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/conditional": (*MOST, "few_open_cards"),
-    "images/cyclegan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/real_digits": (*MOST, "few_open_cards"),
 }
 FIRST = set(
