@@ -64,7 +64,7 @@ def tree(nb):
     return ast.parse("\n".join(cell.source for cell in code(nb) if "setup" not in tags(cell)))
 
 
-# What a chapter has
+# What a page has
 
 
 @rule
@@ -470,13 +470,11 @@ def a_small_file(nb, page):
 # is refused here, and so is a page that is not one of the first seventeen.
 MOST = ("a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded")
 NOT_YET = {
-    "game/the_game": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "game/divergences": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/training": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/saturation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "game/reading_the_curves": (*MOST, "few_open_cards"),
     "wasserstein/when_js_fails": MOST[1:],
-    "wasserstein/earth_mover": (*MOST, "few_open_cards"),
     "wasserstein/convergence": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/evaluation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
