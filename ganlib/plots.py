@@ -24,7 +24,7 @@ _ROLES = {
 
 
 def use() -> None:
-    """Set the look; a chapter calls it once, in its import cell."""
+    """Set the look; a page calls it once, in its import cell."""
     sns.set_theme(context="paper", style="ticks", font_scale=1.25)
     plt.rcParams.update(
         {
