@@ -1,19 +1,19 @@
 """Pictures from pictures whose answer is known: what do a distance and a critic each ask for?
 
 *fill*: the outline of a rectangle; the answer has it filled with one of three greys, whatever the outline.
-*bold*: a glyph; the answer is the same glyph with thicker strokes. *enlarge*: a glyph of 4 x 4 pixels; the answer is
-the glyph of 16 x 16 that it was averaged from, one of many. G is told the question and eight normal numbers. It pays
-`price` times the mean absolute error (L1) or the mean square (L2), and what a critic asks: none; one of the pair of
-question and answer; of 8 x 8 windows of the pair, four a picture; or of the answer alone. Without a network: the
-question itself; the answer that belongs to the nearest of many other questions; the true one.
+*bold*: a glyph; the answer is the same glyph with thicker strokes. (`enlarged` has a third task.)
+
+G is told the question and eight normal numbers; what it gives is added to `link` times the question, within black and
+white. It pays `price` times the mean absolute error (L1) or the mean square (L2), and what a critic asks: none; one of
+the pair of question and answer; of 8 x 8 windows of the pair, four a picture; or of the answer alone. Without a
+network: the question itself; the answer that belongs to the nearest of many other questions; the true one.
 """
 
 from __future__ import annotations
 
 import torch
-from codes import BATCH, TURNS, distances, grey, noise, reader, sharpness, told
+from codes import BATCH, TURNS, distances, noise, reader, sharpness, told
 from table import main
-from torch.nn.functional import avg_pool2d
 
 from ganlib import images, losses, penalties
 from ganlib.models import MLPCritic, MLPGenerator
@@ -21,7 +21,7 @@ from ganlib.models import MLPCritic, MLPGenerator
 GREYS, SHARES = (-1.0, -1 / 3, 1.0), (0.35, 0.2, 0.45)  # of a filled rectangle, paper -1, ink 1
 UNITS, RATE, R1 = (256, 256), 2e-3, 1.0
 LATENT, WINDOW, WINDOWS, BOLDER, POOL = 8, 8, 4, 0.04, 20_000
-COLUMNS = ("error", "square", "sharpness", "label", "frechet", "variety", "keeps", "white", "grey", "black", "samples")
+COLUMNS = ("error", "square", "sharpness", "label", "frechet", "variety", "white", "grey", "black", "samples")
 MODULES = ["images", "losses.nonsaturating_d", "losses.nonsaturating_g", "metrics.frechet_distance", "models/judge"]
 MODULES += ["models/mlp", "penalties.r1"]
 
@@ -54,17 +54,7 @@ def bolder(S, n, g):
     return [images.render(f, 16).view(S, n, 256) for f in (made_from, thick)]
 
 
-def enlarged(S, n, g):
-    y = grey(S, n, g)
-    return small(y).repeat_interleave(4, -1).repeat_interleave(4, -2).flatten(-2), y
-
-
-def small(x):
-    """Averages of 4 x 4 pixels, (S, n, 4, 4)."""
-    return avg_pool2d(x.unflatten(-1, (16, 16)), 4)
-
-
-TASKS = {"fill": filled, "bold": bolder, "enlarge": enlarged}
+TASKS = {"fill": filled, "bold": bolder}
 
 
 def pair(x, y, g):
@@ -86,9 +76,9 @@ SIGHTS = {"pair": (pair, 512), "windows": (windows, 2 * WINDOW**2), "answer": (a
 DISTANCES = {"L1": torch.abs, "L2": torch.square}
 
 
-def asked(G, x, g):
+def asked(G, x, g, link):
     """G's answers to questions, each with a noise of its own: what it adds to the question, within black and white."""
-    return (3 * x + G(torch.cat([x, noise(*x.shape[:2], LATENT, g)], -1))).tanh()
+    return (link * x + G(torch.cat([x, noise(*x.shape[:2], LATENT, g)], -1))).tanh()
 
 
 def mover_of(net, turns):
@@ -96,7 +86,7 @@ def mover_of(net, turns):
     return mover, torch.optim.lr_scheduler.LinearLR(mover, 1, 0.0, total_iters=turns)
 
 
-def train(case, S, g, turns):
+def train(draw, case, S, g, turns):
     """Without a critic, or with one that sees what the case says."""
     G, played = MLPGenerator((256 + LATENT, *UNITS, 256), seeds=S, generator=g), case["critic"] != "none"
     nets, distance = [G], DISTANCES[case["distance"]]
@@ -113,8 +103,8 @@ def train(case, S, g, turns):
         decay.step()
 
     for _ in range(turns):
-        x, y = TASKS[case["task"]](S, BATCH, g)
-        made = asked(G, x, g)
+        x, y = draw(S, BATCH, g)
+        made = asked(G, x, g, case["link"])
         cost = case["price"] * distance(made - y).mean((1, 2))
         if played:
             real, fake = sight(x, y, g), sight(x, made, g)
@@ -122,12 +112,12 @@ def train(case, S, g, turns):
             step(1, losses.nonsaturating_d(D(real), D(still)) + R1 * penalties.r1(D, real, still))
             cost = cost + losses.nonsaturating_g(None, D(fake))
         step(0, cost)
-    return lambda x: asked(G, x, g)
+    return lambda x: asked(G, x, g, case["link"])
 
 
-def nearest(case, S, g, little):
+def nearest(draw, g, little):
     """Of many other pairs, the answer to the question that is nearest."""
-    x, y = TASKS[case["task"]](1, 100 if little else POOL, g)
+    x, y = draw(1, 100 if little else POOL, g)
     return lambda q: torch.stack([y[0][torch.cdist(some, x[0]).argmin(-1)] for some in q])
 
 
@@ -151,16 +141,16 @@ def flood(x):
 
 def trial(case, S, g, little):
     """S seeds at once."""
-    how, n = case["critic"], 80 if little else 2000
+    how, n, draw = case["critic"], 80 if little else 2000, TASKS[case["task"]]
     if how in ("question", "truth"):
         answered = None
     elif how == "nearest":
-        answered = nearest(case, S, g, little)
+        answered = nearest(draw, g, little)
     else:
-        answered = train(case, S, g, 2 if little else TURNS)
+        answered = train(draw, case, S, g, 2 if little else TURNS)
     read = reader(little)
     with torch.no_grad():
-        x, y = TASKS[case["task"]](S, n, g)
+        x, y = draw(S, n, g)
         made = {"question": lambda x: x, "truth": lambda x: y}.get(how, answered)
         guess = made(x)
         several = torch.stack([made(x)[:, :200] for _ in range(6)])
@@ -170,10 +160,9 @@ def trial(case, S, g, little):
             found |= dict(zip(("white", "grey", "black"), tones(x, guess), strict=True))
         else:
             seen = lambda pictures: pictures.cpu().view(-1, 1, 16, 16)  # noqa: E731
-            other = read.features(seen(TASKS[case["task"]](1, n, g)[1]))
+            other = read.features(seen(draw(1, n, g)[1]))
             same = [read.reads(seen(a)) == read.reads(seen(b)) for a, b in zip(guess, y, strict=True)]
             found |= {"label": torch.stack(same).float().mean(1), "frechet": distances(read, guess, other)}
-        found["keeps"] = (small(guess) - small(y)).abs().mean((1, 2, 3))
         grid = told(torch.cat([x[0, :6], y[0, :6], *several[:3, 0, :6]]), 30)
     columns = {name: [f"{v:.4f}" for v in values.tolist()] for name, values in found.items()}
     columns["samples"] = [grid, *[""] * (S - 1)]
@@ -183,11 +172,10 @@ def trial(case, S, g, little):
 WAYS = [("none", "L1", 1.0), ("none", "L2", 1.0), ("pair", "L1", 0.0), ("pair", "L1", 10.0), ("pair", "L1", 100.0)]
 WAYS += [("windows", "L1", 10.0), ("answer", "L1", 0.0), ("answer", "L1", 10.0)]
 WAYS += [(how, "L1", 0.0) for how in ("question", "nearest", "truth")]
-CASES = [
-    {"task": task, "critic": critic, "distance": distance, "price": price}
-    for task in TASKS
-    for critic, distance, price in WAYS
-]
+LINK = 3.0
+CASES = [(task, *way, LINK) for task in TASKS for way in WAYS]
+CASES += [("fill", critic, "L1", 0.0, 0.0) for critic in ("pair", "answer")]
+CASES = [dict(zip(("task", "critic", "distance", "price", "link"), case, strict=True)) for case in CASES]
 
 
 if __name__ == "__main__":
