@@ -470,13 +470,9 @@ def a_small_file(nb, page):
 # is refused here, and so is a page that is not one of the first seventeen.
 MOST = ("a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded")
 NOT_YET = {
-    "game/divergences": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
-    "game/training": (*MOST, "prose_of_one_sitting", "few_open_cards", "a_small_file"),
     "game/saturation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "game/reading_the_curves": (*MOST, "few_open_cards"),
-    "wasserstein/when_js_fails": MOST[1:],
     "wasserstein/convergence": (*MOST, "prose_of_one_sitting", "few_open_cards"),
-    "images/evaluation": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/conditional": (*MOST, "few_open_cards"),
     "images/real_digits": (*MOST, "few_open_cards"),
