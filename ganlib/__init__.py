@@ -10,7 +10,7 @@ rank  modules                                         what they hold
       ``metrics``, ``plots``, ``scrub``, ``worlds``   densities, of samples; figures; random settings
 1     ``models``, ``claims``                          networks, one file a family; settling a claim
 0     ``densities``, ``em``, ``chains``,              targets whose density is known; mixtures; Markov chains;
-      ``images``, ``results``, ``rates``              pictures; stored tables; shares and their tests
+      ``images``, ``results``, ``rates``, ``labs``    pictures; stored tables; shares and tests; live panels
 ====  ==============================================  ========================================================
 
 Nothing is imported eagerly: ``import ganlib`` costs nothing and needs no torch.

@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from ganlib import labs
 from ganlib.claims import register
 from ganlib.evidence import pages
 from tools import notebooks
@@ -22,7 +23,7 @@ from tools import notebooks
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = [ROOT / f"{page}.ipynb" for page in pages(ROOT) if (ROOT / f"{page}.ipynb").exists()]
 MADE = {"chapters/evidence/claims", "chapters/evidence/errata"}  # written by the build
-TAGS = {"hide-cell", "hide-input", "setup", "solution", "raises-exception", "colab"}
+TAGS = {"hide-cell", "hide-input", "setup", "solution", "lab", "raises-exception", "colab"}
 HIDDEN = {"hide-cell", "hide-input"}
 
 RULES = {}
@@ -408,12 +409,29 @@ def words(nb):
 
 @rule
 def a_page_of_few_cells(nb, page):
-    """At most 45 cells, of which at most 16 show their code."""
-    cells = [cell for cell in nb.cells if "colab" not in tags(cell)]
+    """At most 45 cells beside its labs, of which at most 16 show their code."""
+    cells = [cell for cell in nb.cells if not tags(cell) & {"colab", "lab"}]
     if len(cells) > 45:
         yield f"{len(cells)} cells, more than 45"
     if len(shown(nb)) > 16:
         yield f"{len(shown(nb))} cells show their code, more than 16"
+
+
+LAB = re.compile(r"from ganlib import labs\n\n(labs\.\w+\([^()]*\))")
+
+
+@rule
+def labs_are_stored_as_they_are(nb, page):
+    """A lab's cell is folded, makes one lab and does nothing else; its stored frame is the lab's own."""
+    for cell in code(nb):
+        if "lab" in tags(cell):
+            found = LAB.fullmatch(cell.source)
+            if not found or not tags(cell) & HIDDEN:
+                yield f"cell {cell.id}: expected a folded cell of one lab, got {cell.source[:60]!r}"
+                continue
+            frame = eval(found[1], {"labs": labs}).frame()
+            if [output.get("data", {}).get("text/html") for output in cell.outputs] != [frame]:
+                yield f"cell {cell.id}: the stored frame is not that of {found[1]}"
 
 
 @rule
@@ -631,6 +649,16 @@ def cards(number, state=" open"):
     return new_code_cell("pass", outputs=[new_output("display_data", {"text/html": card}) for _ in range(number)])
 
 
+def lab_cell(loss="hinge", *, task="", frame_of=None, after="", folds="hide-input", drop=False):
+    """A cell that shows a lab, with its frame stored, or another's, or none."""
+    told = f"labs.game(loss={loss!r}" + (f", task={task!r}" if task else "") + ")"
+    cell = new_code_cell(f"from ganlib import labs\n\n{told}{after}", metadata={"tags": ["lab", folds]})
+    cell.metadata["mystnb"] = {"code_prompt_show": "Show the panel's line"}
+    frame = labs.game(loss=frame_of or loss, task=task).frame()
+    cell.outputs = [] if drop else [new_output("display_data", {"text/html": frame, "text/plain": "lab"})]
+    return cell
+
+
 def with_cells(*cells):
     """The small notebook with these cells before its exercises."""
     nb = small()
@@ -674,6 +702,13 @@ BITES = [
     ("plain_python", small("%%capture\nx = 1")),
     ("plain_python", small("files = !ls")),
     ("plain_python", small("get_ipython().run_line_magic('time', '')")),
+    (
+        "labs_are_stored_as_they_are",
+        with_cells(lab_cell(task="Play"), new_markdown_cell("Text."), lab_cell("hinge", drop=True)),
+    ),
+    ("labs_are_stored_as_they_are", with_cells(lab_cell(frame_of="minimax"))),
+    ("labs_are_stored_as_they_are", with_cells(lab_cell(after="; x = 1"))),
+    ("labs_are_stored_as_they_are", with_cells(lab_cell(folds="solution"))),
     ("a_page_of_few_cells", with_cells(*(new_markdown_cell("Text.") for _ in range(35)))),
     ("a_page_of_few_cells", with_cells(*(new_code_cell("x = 1") for _ in range(16)))),
     ("short_code_in_sight", with_cells(new_code_cell("x = 1\n" * 16), new_code_cell("x = 1"))),
@@ -697,6 +732,8 @@ BITES = [
 
 
 AT_THE_LIMIT = [
+    ("labs_are_stored_as_they_are", with_cells(lab_cell(), lab_cell("minimax", task="Play it."))),
+    ("a_page_of_few_cells", with_cells(*(lab_cell() for _ in range(40)))),
     ("a_page_of_few_cells", with_cells(*(new_markdown_cell("Text.") for _ in range(34)))),
     ("a_page_of_few_cells", with_cells(*(new_code_cell("x = 1") for _ in range(15)))),
     ("a_page_of_few_cells", with_cells(*(folded("x = 1", "Draw the map", "hide-input") for _ in range(30)))),
@@ -940,6 +977,13 @@ def test_cells_run_out_of_order_are_found(stored):
 
 def test_code_that_changed_after_it_was_run_is_found(stored):
     assert stored(lambda nb: changed(nb, 4, "x = 2")) == ["the code changed after its outputs were stored"]
+
+
+def test_a_lab_may_come_without_a_run_of_all_the_rest():
+    nb = with_cells(lab_cell())
+    assert (
+        notebooks.code_hash(nb) == notebooks.code_hash(small()) != notebooks.code_hash(with_cells(new_code_cell("x")))
+    )
 
 
 def test_a_notebook_of_more_than_a_megabyte_is_found(stored):

@@ -38,7 +38,12 @@ SIZE_AIM = 500  # kB
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(4 * 10**6), "MALLOC_TRIM_THRESHOLD_": str(2**26)}  # see above
 KEPT = {"tags", "mystnb"}  # cell metadata that means something to the book
 VIEW = "application/vnd.jupyter.widget-view+json"  # its model ids mean nothing without the kernel
-PROMPTS = {"setup": "Show the set-up for Colab", "solution": "Show the solution in code"}
+LIVE = re.compile(r"<style data-ganlab>.*</script>", re.DOTALL)  # a lab's own code, which the built page brings
+PROMPTS = {
+    "setup": "Show the set-up for Colab",
+    "solution": "Show the solution in code",
+    "lab": "Show the panel's line",
+}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 os.environ.pop("MPLBACKEND", None)  # another backend than the notebook's own would show no figure
 FORBIDDEN = {
@@ -66,8 +71,9 @@ def address() -> str:
 
 
 def code_hash(nb) -> str:
-    """What the outputs belong to: a hash of the code cells."""
-    code = "\0".join(cell.source for cell in nb.cells if cell.cell_type == "code")
+    """What the outputs belong to: a hash of the code cells; a lab's is left out, for nothing follows from it."""
+    cells = [cell for cell in nb.cells if cell.cell_type == "code" and "lab" not in cell.metadata.get("tags", [])]
+    code = "\0".join(cell.source for cell in cells)
     return hashlib.sha256(code.encode()).hexdigest()[:16]
 
 
@@ -105,6 +111,8 @@ def clean(nb):
             cell.metadata["mystnb"] = {**cell.metadata.get("mystnb", {}), "code_prompt_show": PROMPTS[tag]}
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(VIEW, None)
+            if "text/html" in output.get("data", {}):
+                output.data["text/html"] = LIVE.sub("", output.data["text/html"])
             if "metadata" in output:
                 output.metadata = nbformat.from_dict({k: v for k, v in output.metadata.items() if k == "ganlib"})
     return nb
