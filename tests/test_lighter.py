@@ -50,6 +50,17 @@ def test_icons_come_as_a_sheet_and_pictures_have_a_size(html):
     assert (html / "part/page.html").read_text() == page and (html / "_static/icons.css").read_text() == icons
 
 
+@pytest.mark.parametrize(("name", "typed", "kept"), [("page", "false", 0), ("page", "true", 3), ("search", "false", 3)])
+def test_the_search_index_comes_where_one_searches(html, name, typed, kept):
+    scripts = ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
+    head = "".join(f'\n  <script src="../{script}?v=1"></script>' for script in scripts)
+    head += f"<script>DOCUMENTATION_OPTIONS.search_as_you_type = {typed};</script>"
+    (html / f"part/{name}.html").write_text(PAGE.replace("</head>", f"{head}</head>"), encoding="utf-8")
+    lighter.lighten(html)
+    page = (html / f"part/{name}.html").read_text()
+    assert sum(script in page for script in scripts) == kept and "search_as_you_type" in page
+
+
 def test_an_icon_that_the_theme_does_not_have_is_named(html):
     (html / "part/page.html").write_text(PAGE.replace("fa-sun", "fa-moon"), encoding="utf-8")
     with pytest.raises(SystemExit, match="an icon moon"):

@@ -1,4 +1,6 @@
-"""After a build: pages bring what they use. Icons as a few masks, not 1.5 MB of script; a size on every picture.
+"""After a build: pages bring what they use.
+
+Icons are a few masks, not 1.5 MB of script; the search index comes where one searches; every picture has a size.
 
 The theme's `fontawesome.js` draws each icon when the page is open. Here the paths of the few icons that the pages and
 the theme's scripts name are read from that file and written into a style sheet; the script goes. A picture without a
@@ -17,6 +19,7 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*fontawesome\.js[^"]*"[^>]*></script>|\s*<link[^>]*fontawesome\.js[^>]*>')
+SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 NOT_ICONS = {"solid", "lg", "regular", "brands"}
 LOOK = """.fa-solid, .fas { display: inline-block; width: 1.1em; height: 1em; vertical-align: -.125em; \
@@ -90,6 +93,8 @@ def lighten(html: Path = HTML):
         root = "../" * (len(path.relative_to(html).parts) - 1)
         link = f'\n<link rel="stylesheet" href="{root}_static/icons.css">'
         new = SCRIPT.sub("", text) if "fontawesome.js" in text else text
+        if "search_as_you_type = false" in text and path.name != "search.html":
+            new = SEARCH.sub("", new)
         if "icons.css" not in new:
             new = new.replace("</head>", f"{link}\n</head>", 1)
         new = sized(new, path.parent)
