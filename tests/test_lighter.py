@@ -55,7 +55,9 @@ def test_the_search_index_comes_where_one_searches(html, name, typed, kept):
     scripts = ("_static/searchtools.js", "_static/language_data.js", "searchindex.js")
     head = "".join(f'\n  <script src="../{script}?v=1"></script>' for script in scripts)
     head += f"<script>DOCUMENTATION_OPTIONS.search_as_you_type = {typed};</script>"
-    (html / f"part/{name}.html").write_text(PAGE.replace("</head>", f"{head}</head>"), encoding="utf-8")
+    page = PAGE.replace("</head>", f"{head}</head>")
+    page = page.replace("<img", '<div id="search-results"></div><img', 1) if name == "search" else page
+    (html / f"part/{name}.html").write_text(page, encoding="utf-8")
     lighter.lighten(html)
     page = (html / f"part/{name}.html").read_text()
     assert sum(script in page for script in scripts) == kept and "search_as_you_type" in page
@@ -75,3 +77,26 @@ def test_a_size_is_read_from_the_first_bytes(kind, size):
 
 def test_what_is_no_picture_has_no_size():
     assert lighter.size(b"") is lighter.size(b"GIF89a" + bytes(60)) is None
+
+
+CSS = """@charset "UTF-8";/* a{} */.kept,.lost:hover{color:red}.lost .kept{color:blue}#lost{a:b}a:not(.lost){c:d}
+@media (min-width:1px){.lost{e:f}@supports (x:y){.kept>a[href=".lost;{"]{g:"};"}}}@media print{.lost{h:i}}
+@keyframes spin{to{j:k}}:is(.lost,.kept){l:m}.kept\\:x{n:o}@font-face{font-family:"p{q"}b{r:s}"""
+
+
+def test_a_style_sheet_keeps_what_some_page_can_need():
+    assert lighter.purged(CSS, {"kept", "a"}) == (
+        '@charset "UTF-8";.kept{color:red}a:not(.lost){c:d}'
+        '@media (min-width:1px){@supports (x:y){.kept>a[href=".lost;{"]{g:"};"}}}'
+        '@keyframes spin{to{j:k}}:is(.lost,.kept){l:m}.kept\\:x{n:o}@font-face{font-family:"p{q"}b{r:s}'
+    )
+    assert lighter.purged(CSS, {"kept", "lost"}).count("{") == re.sub(r"/\*.*?\*/", "", CSS).count("{")
+
+
+def test_words_of_pages_and_scripts_are_needed(html):
+    (html / "_static/styles").mkdir()
+    sheet = html / "_static/styles/pydata-sphinx-theme.css"
+    sheet.write_text(".fa-bars{a:b}.from-script{c:d}.nowhere{e:f}", encoding="utf-8")
+    (html / "_static/scripts/x.js").write_text('e.classList.add("from-script")', encoding="utf-8")
+    lighter.lighten(html)
+    assert sheet.read_text() == ".fa-bars{a:b}.from-script{c:d}"

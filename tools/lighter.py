@@ -1,6 +1,7 @@
 """After a build: pages bring what they use.
 
-Icons are a few masks, not 1.5 MB of script; the search index comes where one searches; every picture has a size.
+Icons are a few masks, not 1.5 MB of script; the search index comes where one searches; the theme's style sheets keep
+what some page can need, a quarter; every picture has a size.
 
 The theme's `fontawesome.js` draws each icon when the page is open. Here the paths of the few icons that the pages and
 the theme's scripts name are read from that file and written into a style sheet; the script goes. A picture without a
@@ -78,27 +79,96 @@ def sized(page: str, folder: Path) -> str:
     return re.sub(r"<img\b[^>]*>", add, page)
 
 
-def lighten(html: Path = HTML):
-    """Every page of the built book, in place; a second time changes nothing."""
+def rules(css: str):
+    """Prelude and body of each rule or at-rule; a body of None ends with a semicolon."""
+    at = 0
+    while at < len(css):
+        end = re.compile(r'[;{}]|"[^"]*"|\'[^\']*\'').search
+        stop = end(css, at)
+        while stop and stop[0] not in ";{}":
+            stop = end(css, stop.end())
+        if not stop:
+            return
+        prelude, depth, begin = css[at : stop.start()].strip(), 1, stop.end()
+        here = begin
+        if stop[0] == ";":
+            yield prelude, None
+        elif stop[0] == "{":
+            while depth:
+                stop = end(css, here)
+                depth += {"{": 1, "}": -1}.get(stop[0], 0)
+                here = stop.end()
+            yield prelude, css[begin : here - 1]
+        at = here
+
+
+def used(selector: str, words: set[str]) -> bool:
+    """Whether all classes and ids that a selector needs are words of the book; in doubt it is kept."""
+    if ":is(" in selector or ":where(" in selector or "\\" in selector:
+        return True
+    needed = re.sub(r":not\([^()]*\)|\[[^\]]*\]", "", selector)
+    return {name for name in re.findall(r"[.#](-?[A-Za-z_][\w-]*)", needed)} <= words
+
+
+def purged(css: str, words: set[str]) -> str:
+    """The style sheet without rules that no page can need."""
+    css, kept = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL), []
+    for prelude, body in rules(css):
+        if body is None:
+            kept.append(f"{prelude};")
+        elif prelude.startswith(("@media", "@supports", "@layer")):
+            if inner := purged(body, words):
+                kept.append(f"{prelude}{{{inner}}}")
+        elif prelude.startswith("@"):
+            kept.append(f"{prelude}{{{body}}}")
+        else:
+            selectors = re.split(r",(?![^()]*\))", prelude)
+            if left := [selector for selector in selectors if used(selector, words)]:
+                kept.append(f"{','.join(left)}{{{body}}}")
+    return "".join(kept)
+
+
+def draw_icons(html: Path, texts):
+    """A sheet of the icons that the pages and the theme's scripts name, in the place of the script."""
     script = html / "_static/scripts/fontawesome.js"
-    pages = {path: path.read_text(encoding="utf-8") for path in html.rglob("*.html")}
-    texts = [*pages.values(), *(p.read_text(encoding="utf-8") for p in (html / "_static/scripts").glob("*theme.js"))]
-    names = {name for text in texts for name in NAME.findall(text)} - NOT_ICONS
     if script.exists():
+        texts = [*texts, *(p.read_text(encoding="utf-8") for p in script.parent.glob("*theme.js"))]
+        names = {name for text in texts for name in NAME.findall(text)} - NOT_ICONS
         icons = paths(script.read_text(encoding="utf-8"), names)
         (html / "_static/icons.css").write_text(sheet(icons), encoding="utf-8")
         for old in script.parent.glob("fontawesome.js*"):
             old.unlink()
-    for path, text in pages.items():
-        root = "../" * (len(path.relative_to(html).parts) - 1)
-        link = f'\n<link rel="stylesheet" href="{root}_static/icons.css">'
-        new = SCRIPT.sub("", text) if "fontawesome.js" in text else text
-        if "search_as_you_type = false" in text and path.name != "search.html":
-            new = SEARCH.sub("", new)
-        if "icons.css" not in new:
-            new = new.replace("</head>", f"{link}\n</head>", 1)
-        new = sized(new, path.parent)
-        if new != text:
+
+
+def purge_styles(html: Path, texts):
+    """The theme's sheets, without rules for what no page and no script names."""
+    scripts = (path for path in html.glob("_static/**/*.js") if "mathjax" not in path.parts)
+    texts = [*texts, *(path.read_text(encoding="utf-8") for path in scripts)]
+    words = {word for text in texts for word in re.findall(r"[A-Za-z_][\w-]*", text)}
+    for name in ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css"):
+        path = html / "_static" / name
+        if path.exists():
+            path.write_text(purged(path.read_text(encoding="utf-8"), words), encoding="utf-8")
+
+
+def lightened(page: str, folder: Path, root: str) -> str:
+    """One page: without the icons' script and the search index, with sizes."""
+    new = SCRIPT.sub("", page) if "fontawesome.js" in page else page
+    if "search_as_you_type = false" in page and 'id="search-results"' not in page:
+        new = SEARCH.sub("", new)
+    if "icons.css" not in new:
+        new = new.replace("</head>", f'\n<link rel="stylesheet" href="{root}_static/icons.css">\n</head>', 1)
+    return sized(new, folder)
+
+
+def lighten(html: Path = HTML):
+    """Every page of the built book, in place; a second time changes nothing."""
+    pages = {path: path.read_text(encoding="utf-8") for path in html.rglob("*.html")}
+    draw_icons(html, pages.values())
+    purge_styles(html, pages.values())
+    for path, page in pages.items():
+        new = lightened(page, path.parent, "../" * (len(path.relative_to(html).parts) - 1))
+        if new != page:
             path.write_text(new, encoding="utf-8")
 
 
