@@ -493,7 +493,6 @@ NOT_YET = {
     "wasserstein/convergence": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
     "images/conditional": (*MOST, "few_open_cards"),
-    "images/real_digits": (*MOST, "few_open_cards"),
 }
 FIRST = set(
     "game/divergences game/mode_collapse game/optimal_discriminator game/reading_the_curves game/saturation "
