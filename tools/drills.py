@@ -27,6 +27,7 @@ SATURATION = "chapters/game/saturation"
 CURES, EVALUATION = "chapters/game/cures", "chapters/images/evaluation"
 CYCLE, PRICES = "chapters/images/cyclegan", "chapters/game/divergences"
 WGAN, CONVERGENCE = "chapters/wasserstein/wasserstein_gan", "chapters/wasserstein/convergence"
+PAIRING = "chapters/wasserstein/pairing"
 
 # module, function, what stands there, what is planted, the page that teaches it
 FAULTS = [
@@ -44,7 +45,7 @@ FAULTS = [
     ("losses", "least_squares_d", "fake.square().mean(-1) / 2", "fake.square().mean(-1)", None),
     ("losses", "hinge_d", "relu(1 + fake)", "relu(1 - fake)", None),
     ("losses", "wasserstein_d", "fake.mean(-1) - real.mean(-1)", "real.mean(-1) - fake.mean(-1)", WGAN),
-    ("losses", "relativistic_d", "softplus(fake - real)", "softplus(real - fake)", CONVERGENCE),
+    ("losses", "relativistic_d", "softplus(fake - real)", "softplus(real - fake)", PAIRING),
     ("penalties", "gradient_penalty", "fake, generator)) - 1).square()", "fake, generator)) + 1).square()", WGAN),
     ("penalties", "one_sided_penalty", ".relu().square()", ".square()", WGAN),
     ("penalties", "r1", "_slope(D, real).square()", "_slope(D, real)", CONVERGENCE),
