@@ -22,6 +22,7 @@ endif
 book: .venv/.book  ## build the book; any warning is an error
 	$(PY) tools/evidence.py
 	$(BIN)/jupyter-book build . --all -W -n --keep-going -q
+	$(PY) tools/typeset.py
 	$(PY) tools/lighter.py
 	$(PY) tools/built.py
 

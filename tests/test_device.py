@@ -125,7 +125,7 @@ def test_at_least_eighteen_faults_are_planted():
 
 # What the script takes in
 
-PLAIN = {"results", "scrub", "evidence", "rates"}  # modules without a tensor
+PLAIN = {"results", "scrub", "evidence", "rates", "labs"}  # modules without a tensor
 NAMES = {"mnist", "fashion_mnist", "rung"}  # files, read on the CPU; a word
 
 

@@ -1,17 +1,27 @@
-"""What a build takes off its pages: the icons' script; and what it adds: sizes of pictures."""
+"""What a build takes off its pages: scripts, styles, marks and frames; and what it adds: sizes and a description."""
 
 import base64
+import hashlib
+import html as markup
 import io
+import json
 import re
 
 import pytest
 from PIL import Image
 
+from ganlib.scrub import _STEP
 from tools import lighter
 
 SCRIPT = 'var a={"bars":[10,20,[1],"f0c9","M1 1z"],sun:[5,6,[],"f185","M0 0z"]};'
 SCRIPT += 'var b={"bars":[448,512,[2,3],"f0c9","M7 7z"]};'
 PAGE = """<!doctype html><html><head><title>x</title>
+<link href="../_static/styles/pydata-sphinx-theme.css?digest=5" rel="stylesheet" />
+<script data-cfasync="false">
+    document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";
+</script>
+<script src="../_static/documentation_options.js?v=9"></script>
+<script src="../_static/doctools.js?v=9"></script><script>DOCUMENTATION_OPTIONS.pagename = 'x';</script>
 <script defer src="../_static/scripts/fontawesome.js?digest=55"></script>
 </head><body><i class="fa-solid fa-bars fa-lg"></i><i class="fas fa-sun"></i>
 <img alt="a" src="../_images/a.png"><img alt="b" src="data:image/webp;base64,WEBP">
@@ -30,6 +40,9 @@ def html(tmp_path):
     for folder in ("_static/scripts", "_images", "part"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "_static/scripts/fontawesome.js").write_text(SCRIPT, encoding="utf-8")
+    (tmp_path / "_static/documentation_options.js").write_text("const DOCUMENTATION_OPTIONS = {};", encoding="utf-8")
+    (tmp_path / "_static/styles").mkdir()
+    (tmp_path / "_static/styles/pydata-sphinx-theme.css").write_text("img{a:b}", encoding="utf-8")
     (tmp_path / "_static/scripts/pydata-sphinx-theme.js").write_text("fa-bars", encoding="utf-8")
     (tmp_path / "_images/a.png").write_bytes(picture("png"))
     webp = base64.b64encode(picture("webp", (400, 123))).decode()
@@ -41,11 +54,14 @@ def test_icons_come_as_a_sheet_and_pictures_have_a_size(html):
     lighter.lighten(html)
     page, icons = (html / "part/page.html").read_text(), (html / "_static/icons.css").read_text()
     assert "fontawesome" not in page and not (html / "_static/scripts/fontawesome.js").exists()
-    assert '<link rel="stylesheet" href="../_static/icons.css">' in page.split("</head>")[0]
+    assert re.findall("<link.*>", page) == ['<link rel="stylesheet" href="../_static/all.css">']
+    assert "icons.css" not in page and ".fa-bars{--icon: url(" in (html / "_static/all.css").read_text()
     assert re.findall(r"^\.fa-(bars|sun) ", icons, re.M) == ["bars", "sun"]
     assert "448%20512" in icons and "M7%207z" in icons and "M1%201z" not in icons and "CC BY 4.0" in icons
-    assert '<img width="31" height="17" alt="a"' in page and '<img width="400" height="123" alt="b"' in page
-    assert page.count("width=") == 3 and '<img alt="c" src="https' in page
+    assert (
+        '<img width="31" height="17" alt="a"' in page and '<img width="400" height="123" loading="lazy" alt="b"' in page
+    )
+    assert page.count("width=") == 3 and page.count('loading="lazy"') == 1 and '<img alt="c" src="https' in page
     lighter.lighten(html)
     assert (html / "part/page.html").read_text() == page and (html / "_static/icons.css").read_text() == icons
 
@@ -93,10 +109,95 @@ def test_a_style_sheet_keeps_what_some_page_can_need():
     assert lighter.purged(CSS, {"kept", "lost"}).count("{") == re.sub(r"/\*.*?\*/", "", CSS).count("{")
 
 
+def test_glyphs_of_the_icons_font_are_not_drawn():
+    kept = ".fa-bars{a:b}p::after{color:red}html{--fa-font-solid:x;--pst-icon-bell:y}"
+    lost = (
+        ".fa-bars:before{content:x}p::after{content: var(--pst-icon-bell)}@font-face{font-family:Font Awesome 6 Free}"
+    )
+    words = set(re.findall(r"[\w-]+", kept + lost))
+    assert lighter.purged(kept + lost + "i{font:var(--fa-font-solid)}", words) == kept
+
+
+def test_what_nothing_reads_is_not_defined():
+    css = ':root{--a:1;--b:"x;}";--c:var(--d);--d:calc((1px + 2px)*3);--e:url(data:x;y);color:var(--a)}'
+    css += "p{--f:2}i{--g:3;x:y}"
+    assert lighter.without_unused(css, "style.setProperty('--g', 1)") == ":root{--a:1;color:var(--a)}p{}i{--g:3;x:y}"
+    assert lighter.without_unused(css + "b{x:var( --c )}", "--b").startswith(
+        ':root{--a:1;--b:"x;}";--c:var(--d);--d:calc((1px + 2px)*3);color'
+    )
+
+
 def test_words_of_pages_and_scripts_are_needed(html):
-    (html / "_static/styles").mkdir()
-    sheet = html / "_static/styles/pydata-sphinx-theme.css"
-    sheet.write_text(".fa-bars{a:b}.from-script{c:d}.nowhere{e:f}", encoding="utf-8")
+    sheet = ".fa-bars{a:b}.from-script{c:d}.nowhere{e:f}"
+    (html / "_static/styles/pydata-sphinx-theme.css").write_text(sheet, encoding="utf-8")
     (html / "_static/scripts/x.js").write_text('e.classList.add("from-script")', encoding="utf-8")
     lighter.lighten(html)
-    assert sheet.read_text() == ".fa-bars{a:b}.from-script{c:d}"
+    assert (html / "_static/all.css").read_text().startswith(".fa-bars{a:b}.from-script{c:d}.fa-solid")
+
+
+def test_sheets_are_one_in_the_order_of_the_page_with_addresses_that_fit(html):
+    sheet = '@charset "UTF-8"; @import "../basic.css"; i{x:url(../vendor/a.woff) url("data:x;y")}'
+    (html / "_static/styles/pydata-sphinx-theme.css").write_text(sheet, encoding="utf-8")
+    (html / "_static/basic.css").write_text("p{x:url('file.png')}", encoding="utf-8")
+    (html / "_static/own.css").write_text("b{x:url(#m)}", encoding="utf-8")
+    links = '<link rel="stylesheet" type="text/css" href="../_static/own.css" />\n</head>'
+    (html / "part/page.html").write_text(PAGE.replace("</head>", links), encoding="utf-8")
+    lighter.lighten(html)
+    made = 'p{x:url("file.png")}i{x:url("vendor/a.woff") url("data:x;y")}b{x:url(#m)}.fa-solid'
+    assert (html / "_static/all.css").read_text().startswith(made)
+    assert (html / "part/page.html").read_text().count("stylesheet") == 1
+
+
+def test_scripts_wait_but_for_what_the_next_line_reads(html):
+    lighter.lighten(html)
+    page = (html / "part/page.html").read_text()
+    assert "<script>const DOCUMENTATION_OPTIONS = {};</script>" in page
+    assert page.index("const DOC") < page.index("DOCUMENTATION_OPTIONS.pagename")
+    assert '<script defer src="../_static/doctools.js?v=9">' in page and page.count("<script defer") == 1
+
+
+def test_a_page_has_its_theme_before_it_is_drawn(html):
+    lighter.lighten(html)
+    page = (html / "part/page.html").read_text()
+    assert page.index('getItem("theme")') < page.index("matchMedia") < page.index("</script>")
+    assert page.count("matchMedia") == 1
+
+
+def test_the_frames_of_a_slider_are_files(html):
+    frames = [picture("webp", (9 + k, 7)) for k in range(3)]
+    coded = [base64.b64encode(frame).decode() for frame in frames]
+    data = markup.escape(json.dumps([[f"δ = {k}", '"<&', code] for k, code in enumerate(coded)], ensure_ascii=False))
+    step = markup.escape(_STEP)
+    slider = f'<figure class="scrub"><img alt="a" src="data:image/webp;base64,{coded[1]}" style="x">'
+    slider += f'<input oninput="{step}" data-frames="{data}"></figure>'
+    (html / "part/page.html").write_text(PAGE.replace("<body>", f"<body>{slider}"), encoding="utf-8")
+    lighter.lighten(html)
+    page = (html / "part/page.html").read_text()
+    names = [f"{hashlib.sha256(frame).hexdigest()[:32]}.webp" for frame in frames]
+    assert [(html / "_images" / name).read_bytes() for name in names] == frames
+    assert f'<img width="10" height="7" alt="a" src="../_images/{names[1]}"' in page
+    stored = json.loads(markup.unescape(re.search(r'data-frames="([^"]*)"', page)[1]))
+    assert stored == [[f"δ = {k}", '"<&', f"../_images/{name}"] for k, name in enumerate(names)]
+    assert "base64" not in markup.unescape(re.search(r'oninput="([^"]*)"', page)[1]).replace("'src'", "")
+    assert "querySelector('img').src=src;" in markup.unescape(page) and "new Image().src=f[2]" in markup.unescape(page)
+
+
+def test_code_keeps_the_marks_that_have_a_colour():
+    code = '<pre><span></span><span class="n">x</span> <span class="o">=</span><span class="p">(</span></pre>'
+    assert lighter.unmarked(code + '<span class="n">y</span>') == (
+        '<pre><span></span>x <span class="o">=</span>(</pre><span class="n">y</span>'
+    )
+
+
+def test_a_page_says_what_it_is():
+    math = "<mjx-container><mjx-math>q</mjx-math><mjx-a><math><mi>p</mi></math></mjx-a></mjx-container>"
+    long = "word " * 60
+    page = (
+        f'<head></head><article><h1>A "title"<a href="#">#</a></h1><p>Short.</p><p class="admonition-title">{long}</p>'
+    )
+    told = lighter.described(f"{page}<p>About {math} &amp; <em>more</em>, {long}</p></article>")
+    assert '<meta property="og:title" content="A &quot;title&quot;">' in told and told.count("<meta") == 4
+    found = markup.unescape(re.search(r'name="description" content="([^"]*)"', told)[1])
+    assert found.startswith("About p & more, word") and found.endswith("word …") and 150 < len(found) <= 161
+    assert lighter.described(told) == told and lighter.described("<head></head>") == "<head></head>"
+    assert 'name="description" content="A &quot;title&quot;"' in lighter.described(page)

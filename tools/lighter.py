@@ -1,7 +1,8 @@
 """After a build: pages bring what they use.
 
-Icons are a few masks, not 1.5 MB of script; the search index comes where one searches; the theme's style sheets keep
-what some page can need, a quarter; every picture has a size.
+Icons are a few masks, not 1.5 MB of script and 300 kB of fonts; the search index comes where one searches; one style
+sheet holds what some page can need, a fifth of the theme's thirteen; scripts wait for the text; every picture has a
+size and comes when it is near; the frames of a slider are files of their own; a page says in a sentence what it is.
 
 The theme's `fontawesome.js` draws each icon when the page is open. Here the paths of the few icons that the pages and
 the theme's scripts name are read from that file and written into a style sheet; the script goes. A picture without a
@@ -11,7 +12,12 @@ width and a height moves the text below it when it arrives: both are read from i
 from __future__ import annotations
 
 import base64
+import hashlib
+import html
+import json
+import os
 import re
+import shutil
 import struct
 import sys
 from pathlib import Path
@@ -20,6 +26,16 @@ from urllib.parse import quote
 ROOT = Path(__file__).resolve().parents[1]
 HTML = ROOT / "_build" / "html"
 SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*fontawesome\.js[^"]*"[^>]*></script>|\s*<link[^>]*fontawesome\.js[^>]*>')
+SHEET = r'href="[^"]*_static/([\w./-]+\.css)(?:\?[^"]*)?"'  # of a style sheet of the book
+ONE = "all.css"
+FRAMES = "JSON.parse(this.dataset.frames)", "JSON.parse(this.dataset.frames).map(f=&gt;(new Image().src=f[2],f))"
+SOURCE = "&#x27;data:image/webp;base64,&#x27;+src", "src"  # in a slider's script: data, and files
+GLYPH = re.compile(r"content:\s*var\(--pst-icon|font:\s*var\(--fa-font|font-family:[^;}]*Font Awesome")
+THEME = 'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";'
+DARK = """    if (document.documentElement.dataset.theme === "auto" || document.documentElement.dataset.mode === "auto")
+      document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
+INSIDE = r"""(?:"[^"]*"|'[^']*'|\((?:[^()]|\([^()]*\))*\)|[^;{}"'(])*"""  # of a declaration
+DEFINED = re.compile(rf"(?<=[{{;])\s*(--[\w-]+)\s*:{INSIDE}(?:;|(?=\}}))")
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 NOT_ICONS = {"solid", "lg", "regular", "brands"}
@@ -61,7 +77,8 @@ def size(data: bytes) -> tuple[int, int] | None:
 
 
 def sized(page: str, folder: Path) -> str:
-    """The page with a width and a height on each picture that has none."""
+    """The page with a width and a height on each picture that has none; all but the first are loaded when near."""
+    first = page.find("<img", max(0, page.find("<article")))
 
     def add(match):
         tag = match[0]
@@ -74,7 +91,10 @@ def sized(page: str, folder: Path) -> str:
             path = folder / source[1]
             data = path.read_bytes()[:64] if path.is_file() else b""
         found = size(data)
-        return tag if found is None else f'<img width="{found[0]}" height="{found[1]}"{tag[4:]}'
+        if found is None:
+            return tag
+        late = "" if match.start() == first else ' loading="lazy"'
+        return f'<img width="{found[0]}" height="{found[1]}"{late}{tag[4:]}'
 
     return re.sub(r"<img\b[^>]*>", add, page)
 
@@ -106,6 +126,8 @@ def used(selector: str, words: set[str]) -> bool:
     """Whether all classes and ids that a selector needs are words of the book; in doubt it is kept."""
     if ":is(" in selector or ":where(" in selector or "\\" in selector:
         return True
+    if re.search(r"\.fa-[\w-]+:", selector):
+        return False
     needed = re.sub(r":not\([^()]*\)|\[[^\]]*\]", "", selector)
     return {name for name in re.findall(r"[.#](-?[A-Za-z_][\w-]*)", needed)} <= words
 
@@ -114,11 +136,14 @@ def purged(css: str, words: set[str]) -> str:
     """The style sheet without rules that no page can need."""
     css, kept = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL), []
     for prelude, body in rules(css):
+        prelude, body = " ".join(prelude.split()), body and " ".join(body.split())
         if body is None:
             kept.append(f"{prelude};")
         elif prelude.startswith(("@media", "@supports", "@layer")):
             if inner := purged(body, words):
                 kept.append(f"{prelude}{{{inner}}}")
+        elif GLYPH.search(body):
+            continue
         elif prelude.startswith("@"):
             kept.append(f"{prelude}{{{body}}}")
         else:
@@ -128,48 +153,136 @@ def purged(css: str, words: set[str]) -> str:
     return "".join(kept)
 
 
-def draw_icons(html: Path, texts):
+def draw_icons(book: Path, texts):
     """A sheet of the icons that the pages and the theme's scripts name, in the place of the script."""
-    script = html / "_static/scripts/fontawesome.js"
+    script = book / "_static/scripts/fontawesome.js"
     if script.exists():
         texts = [*texts, *(p.read_text(encoding="utf-8") for p in script.parent.glob("*theme.js"))]
         names = {name for text in texts for name in NAME.findall(text)} - NOT_ICONS
         icons = paths(script.read_text(encoding="utf-8"), names)
-        (html / "_static/icons.css").write_text(sheet(icons), encoding="utf-8")
+        (book / "_static/icons.css").write_text(sheet(icons), encoding="utf-8")
         for old in script.parent.glob("fontawesome.js*"):
             old.unlink()
 
 
-def purge_styles(html: Path, texts):
-    """The theme's sheets, without rules for what no page and no script names."""
-    scripts = (path for path in html.glob("_static/**/*.js") if "mathjax" not in path.parts)
-    texts = [*texts, *(path.read_text(encoding="utf-8") for path in scripts)]
-    words = {word for text in texts for word in re.findall(r"[A-Za-z_][\w-]*", text)}
-    for name in ("styles/pydata-sphinx-theme.css", "sphinx-design.min.css"):
-        path = html / "_static" / name
-        if path.exists():
-            path.write_text(purged(path.read_text(encoding="utf-8"), words), encoding="utf-8")
+def rebased(css: str, path: Path, base: Path) -> str:
+    """A style sheet as it stands in another folder: with what it imports, its addresses made to fit."""
+
+    def address(found):
+        target = found[1].strip("'\"")
+        if target.startswith(("data:", "#", "http")):
+            return found[0]
+        return f'url("{os.path.relpath(path.parent / target, base)}")'
+
+    def whole(found):
+        target = path.parent / found[1].split("?")[0]
+        return rebased(target.read_text(encoding="utf-8"), target, base)
+
+    css = re.sub(r"url\(\s*([^)]*?)\s*\)", address, re.sub(r'@charset "[^"]*";', "", css))
+    return re.sub(r'@import "([^"]+)";', whole, css)
 
 
-def lightened(page: str, folder: Path, root: str) -> str:
-    """One page: without the icons' script and the search index, with sizes."""
-    new = SCRIPT.sub("", page) if "fontawesome.js" in page else page
+def without_unused(css: str, others: str) -> str:
+    """The style sheet without custom properties that nothing reads."""
+    while True:
+        read = set(re.findall(r"var\(\s*(--[\w-]+)", css)) | set(re.findall(r"--[\w-]+", others))
+
+        def kept(found, read=read):
+            return found[0] if found[1] in read else ""
+
+        less = DEFINED.sub(kept, css)
+        if less == css:
+            return css
+        css = less
+
+
+def one_sheet(book: Path, texts):
+    """All style sheets of the pages, in their order, as one, without rules that no page can need."""
+    found = dict.fromkeys(name for text in texts for name in re.findall(SHEET, text) if name != ONE)
+    if found:
+        static = book / "_static"
+        found["icons.css"] = None
+        scripts = [path.read_text(encoding="utf-8") for path in static.glob("**/*.js")]
+        words = {word for text in (*texts, *scripts) for word in re.findall(r"[A-Za-z_][\w-]*", text)}
+        sheets = ((static / name).read_text(encoding="utf-8") for name in found)
+        whole = "".join(rebased(css, static / name, static) for css, name in zip(sheets, found, strict=True))
+        left = without_unused(purged(whole, words), "".join((*texts, *scripts)))
+        (static / ONE).write_text(left, encoding="utf-8")
+
+
+def framed(page: str, images: Path, root: str) -> str:
+    """The page with each frame of its sliders as a file: only the first is loaded before the slider is touched."""
+
+    def stored(frame: str) -> str:
+        data = base64.b64decode(frame)
+        name = f"{hashlib.sha256(data).hexdigest()[:32]}.webp"
+        images.mkdir(exist_ok=True)
+        (images / name).write_bytes(data)
+        return f"{root}_images/{name}"
+
+    def slider(found):
+        frames = [[*told, stored(frame)] for *told, frame in json.loads(html.unescape(found[2]))]
+        text = html.escape(json.dumps(frames, ensure_ascii=False))
+        return f'{found[1].replace(*SOURCE).replace(*FRAMES)} data-frames="{text}"'
+
+    page = re.sub(r'(oninput="[^"]*") data-frames="([^"]*)"', slider, page)
+    first = r'(<figure class="scrub"><img\b[^>]*src=")data:image/webp;base64,([^"]*)"'
+    return re.sub(first, lambda found: f'{found[1]}{stored(found[2])}"', page)
+
+
+def unmarked(page: str) -> str:
+    """The page's code without marks on what has the colour of plain code: names, punctuation, space."""
+    mark = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
+    return re.sub(r"<pre\b.*?</pre>", lambda code: mark.sub(r"\1", code[0]), page, flags=re.DOTALL)
+
+
+def described(page: str) -> str:
+    """The page with its first sentences where a search or a shared link shows them."""
+    article = page.partition("<article")[2]
+    title = re.search(r"<h1>(.*?)<a\b", article, re.DOTALL)
+    if 'name="description"' in page or not title:
+        return page
+    told = re.findall(r"<p\b(?![^>]*admonition)[^>]*>(.*?)</p>", article, re.DOTALL)
+    told = next((text for text in map(bare, told) if len(text) > 60), bare(title[1]))
+    if len(told) > 160:
+        told = told[:159].rsplit(" ", 1)[0] + " …"
+    lines = ("description", told), ("og:title", bare(title[1])), ("og:description", told), ("og:type", "article")
+    metas = (f'<meta {"property" if ":" in key else "name"}="{key}" content="{html.escape(v)}">' for key, v in lines)
+    return page.replace("</head>", "\n".join(metas) + "\n</head>", 1)
+
+
+def bare(markup: str) -> str:
+    """Its text; a formula as it is read."""
+    text = re.sub(r"<mjx-math.*?</mjx-math>|<sup>.*?</sup>", "", markup, flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", "", text)).split())
+
+
+def lightened(page: str, folder: Path, root: str, options: str) -> str:
+    """One page: one style sheet, scripts that wait, no icons' script, no search index, sizes, a description."""
+    page = SCRIPT.sub("", page)
     if "search_as_you_type = false" in page and 'id="search-results"' not in page:
-        new = SEARCH.sub("", new)
-    if "icons.css" not in new:
-        new = new.replace("</head>", f'\n<link rel="stylesheet" href="{root}_static/icons.css">\n</head>', 1)
-    return sized(new, folder)
+        page = SEARCH.sub("", page)
+    if f"_static/{ONE}" not in page:
+        page = re.sub(r"<link\b[^>]*" + SHEET + r"[^>]*>\s*", "", page)
+        page = page.replace("</title>", f'</title>\n<link rel="stylesheet" href="{root}_static/{ONE}">', 1)
+    page = re.sub(r"<script (?!defer)(?=[^>]*src=)", "<script defer ", page)
+    page = re.sub(r"<script [^>]*documentation_options\.js[^>]*>", f"<script>{options}", page)  # inline scripts read it
+    page = page.replace(THEME, f"{THEME}\n{DARK}", 1) if DARK not in page else page
+    return described(sized(framed(unmarked(page), folder / root / "_images", root), folder))
 
 
-def lighten(html: Path = HTML):
+def lighten(book: Path = HTML):
     """Every page of the built book, in place; a second time changes nothing."""
-    pages = {path: path.read_text(encoding="utf-8") for path in html.rglob("*.html")}
-    draw_icons(html, pages.values())
-    purge_styles(html, pages.values())
+    pages = {path: path.read_text(encoding="utf-8") for path in book.rglob("*.html")}
+    pages = {path: page for path, page in pages.items() if "<head>" in page}
+    draw_icons(book, pages.values())
+    options = (book / "_static/documentation_options.js").read_text(encoding="utf-8").strip()
+    one_sheet(book, pages.values())
     for path, page in pages.items():
-        new = lightened(page, path.parent, "../" * (len(path.relative_to(html).parts) - 1))
+        new = lightened(page, path.parent, "../" * (len(path.relative_to(book).parts) - 1), options)
         if new != page:
             path.write_text(new, encoding="utf-8")
+    shutil.rmtree(book / "_static/vendor/fontawesome", ignore_errors=True)
 
 
 if __name__ == "__main__":
