@@ -87,7 +87,7 @@ class View:
     def open(self, path):
         self.errors.clear()
         self.page.goto(f"{self.address}{path}")
-        self.page.evaluate("document.fonts.ready.then(() => window.MathJax?.startup?.promise)")
+        self.page.evaluate("document.fonts.ready.then(() => 0)")
         return self.page
 
     def at(self, path):
@@ -166,6 +166,7 @@ LOOK = r"""
     const hiding = boxes.slice(0, scroller < 0 ? undefined : scroller).filter(b => style(b).overflowX !== "visible");
     return hiding.some(b => b !== document.body && right > b.getBoundingClientRect().right + 2);
   };
+  const squashed = e => Math.abs(e.naturalWidth / e.naturalHeight / (e.clientWidth / e.clientHeight) - 1) > 0.02;
   const free = e => !above(e).some(a => style(a).overflowX !== "visible");
   const wide = e => e.getBoundingClientRect().right > width + 1 && free(e);
 
@@ -175,6 +176,7 @@ LOOK = r"""
     wide: all(".bd-article *").filter(e => visible(e) && wide(e)).map(short),
     images: all("img").length,
     broken: all("img").filter(e => !e.naturalWidth).map(short),
+    squashed: all("img").filter(e => visible(e) && e.clientWidth && squashed(e)).map(short),
     formulas: all(".math").length,
     errors: all("mjx-merror, [data-mjx-error]").map(e => e.dataset.mjxError || e.textContent),
     unset: all(".math").filter(e => !e.querySelector("mjx-container")).map(short),
@@ -190,6 +192,12 @@ LOOK = r"""
 """
 
 
+# Pictures far down are loaded when one comes near; here all are.
+LOADED = """
+Promise.all([...document.images].map(i => { i.loading = "eager"; return i.decode().catch(() => 0) }))
+"""
+
+
 @pytest.fixture(scope="module")
 def look(view):
     """What a page looks like in one size and theme; opened and measured once, and perhaps photographed."""
@@ -199,7 +207,7 @@ def look(view):
         if (page, size, theme) not in seen:
             opened = view(size, theme)
             tab = opened.open(f"{page}.html")
-            tab.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0)))")
+            tab.evaluate(LOADED)
             seen[page, size, theme] = {**tab.evaluate(LOOK), "console": [*opened.errors], "remote": [*opened.remote]}
             if (size, theme) in PHOTOGRAPHED:
                 photograph(tab, f"{page.removeprefix('chapters/').replace('/', '-')}-{size[0]}-{theme}")
@@ -255,8 +263,9 @@ def test_a_page_never_scrolls_sideways(look, page, size, theme):
 
 
 @every_view
-def test_every_image_is_there(look, page, size, theme):
-    assert look(page, size, theme)["broken"] == []
+def test_every_image_is_there_and_in_its_proportions(look, page, size, theme):
+    found = look(page, size, theme)
+    assert (found["broken"], found["squashed"]) == ([], [])
 
 
 @every_view
@@ -273,9 +282,11 @@ def test_the_rules_above_had_something_to_look_at(look, page, size, theme):
 
 
 SPOILT = """
+const FLAT = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>";
 document.querySelector('.bd-article').insertAdjacentHTML('beforeend', `
   <p style="color:#999">grey</p><p style="width:3000px">wide</p><p>raw $x$</p><span class="math">unset</span>
-  <img src="none.png" alt="none"><p style="filter:brightness(2)">filtered</p><p style="opacity:.4">faint</p>`)
+  <img src="none.png" alt="none"><img alt="flat" style="width:80px;height:20px" src="${FLAT}">
+  <p style="filter:brightness(2)">filtered</p><p style="opacity:.4">faint</p>`)
 """
 
 
@@ -295,6 +306,7 @@ def test_the_look_sees_what_is_wrong(browser, address):
         assert after["raw"] == [*before["raw"], "raw $x$"]
         assert after["unset"] == ["span.math unset"]
         assert [text.split("/")[-1] for text in after["broken"]] == ["none.png"]
+        assert [text[:19] for text in after["squashed"]] == ["img. data:image/svg"]
         assert opened.remote == ["https://example.org/library.js"]
         assert any("none.png" in error for error in opened.errors)
         assert any("thrown" in error for error in opened.errors)
@@ -357,7 +369,7 @@ def state(figure):
     """What a slider shows: its index, the image, its text, the label beside it and for a screen reader."""
     return figure.evaluate(
         """f => { const i = f.querySelector("input"), m = f.querySelector("img"); return [+i.value,
-        m.src.split(",")[1], m.alt, f.querySelector("output").value, i.getAttribute("aria-valuetext")] }"""
+        m.getAttribute("src"), m.alt, f.querySelector("output").value, i.getAttribute("aria-valuetext")] }"""
     )
 
 
@@ -501,6 +513,34 @@ def test_the_switch_turns_the_page_dark_and_is_remembered(browser, address, size
         opened.close()
 
 
+# Formulas
+
+COPIED = """([from, to]) => {
+  const [one, two] = [from, to].map(css => document.querySelector(css)), range = document.createRange();
+  range.setStartBefore(one); range.setEndAfter(two);
+  getSelection().removeAllRanges(); getSelection().addRange(range);
+  const event = new ClipboardEvent("copy", { clipboardData: new DataTransfer(), bubbles: true, cancelable: true });
+  document.querySelector(".bd-article").dispatchEvent(event);
+  return [event.defaultPrevented, event.clipboardData.getData("text/plain")];
+}"""
+
+
+@each_chapter
+def test_formulas_are_copied_as_latex(view, page):
+    tab = view().at(f"{page}.html")
+    tex = tab.evaluate("[...document.querySelectorAll('.bd-article p [data-tex]')].map(e => e.dataset.tex)")[0]
+    words = tab.evaluate("document.querySelector('.bd-article p:has([data-tex])').firstChild.textContent.trim()")
+    for chosen in ("p:has([data-tex])", "p [data-tex]", "p [data-tex] mjx-math"):
+        taken, text = tab.evaluate(COPIED, [f".bd-article {chosen}"] * 2)
+        assert taken and f"${tex}$" in text and (chosen != "p:has([data-tex])" or words in text)
+    taken, _ = tab.evaluate(COPIED, [".bd-article h1"] * 2)
+    assert taken == bool(tab.locator(".bd-article h1 [data-tex]").count())
+    tall = tab.locator(".bd-article div[data-tex]")
+    if tall.count():
+        text = tab.evaluate(COPIED, [".bd-article div[data-tex]"] * 2)[1]
+        assert text == f"$${tall.first.get_attribute('data-tex')}$$"
+
+
 # Speed
 
 
@@ -515,7 +555,7 @@ def test_the_first_view_takes_two_seconds_at_most(browser, address, page):
 
 
 def first_view(browser, address, page):
-    """Seconds until a page is loaded and its mathematics set, with nothing cached."""
+    """Seconds until a page is loaded, with nothing cached."""
     opened = View(browser, address)
     start = time.perf_counter()
     opened.open(f"{page}.html")

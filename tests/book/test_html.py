@@ -1,6 +1,5 @@
 """Rules of the built pages, read from their HTML."""
 
-import base64
 import json
 import posixpath
 import re
@@ -177,7 +176,7 @@ def test_every_frame_of_a_slider_has_a_text_of_its_own(page):
         assert all(label and f"({label})" in text for label, text in zip(labels, texts, strict=True))
         assert min(map(len, texts)) > max(map(len, labels)) + 20
         for source in sources:
-            image = base64.b64decode(source, validate=True)
+            image = (HTML / resolve(f"{page}.html", source)[0]).read_bytes()
             assert (image[:4], image[8:12]) == (b"RIFF", b"WEBP")
 
 
@@ -270,8 +269,29 @@ def test_the_search_for_what_is_loaded_finds_it():
 @every_page
 def test_a_page_loads_nothing_from_the_network(page):
     found = list(loads(f"{page}.html"))
-    assert any("book.css" in link for link in found) and any("theme.css" in link for link in found)
+    assert [link.split("/")[-1] for link in found if ".css" in link] == ["all.css"]
     assert list(faults_among(f"{page}.html", found)) == []
+
+
+# What a page weighs
+
+HEAVY = 1_000_000  # bytes, before figures
+
+
+@every_page
+def test_a_page_is_light(page):
+    links = {link.split("?")[0] for link in loads(f"{page}.html") if not link.startswith("data:")}
+    brought = {resolve(f"{page}.html", link)[0] for link in links if link.endswith((".js", ".css"))}
+    text = re.sub(r"data:image/[^\"']*", "", (HTML / f"{page}.html").read_text(encoding="utf-8"))
+    weight = {path: (HTML / path).stat().st_size for path in brought} | {page: len(text.encode())}
+    assert sum(weight.values()) < HEAVY, weight
+    assert "tex-chtml.js" not in text and "fontawesome" not in text
+
+
+@every_page
+def test_a_page_says_what_it_is(page):
+    told = soup(f"{page}.html").select('meta[name="description"]')
+    assert len(told) == 1 and 60 <= len(told[0]["content"]) <= 161
 
 
 # Links
