@@ -146,7 +146,7 @@ METHODS = (
     "no label in D",
 )
 CASES = [{"method": method, "turns": 500} for method in METHODS]
-LONG = "concatenation", "no label in D", "beside the last features"
+LONG = "concatenation", "no label in D", "beside the last features", "projection", "concatenation, 8 times as loud"
 CASES += [{"method": method, "turns": 2000} for method in LONG]
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from ganlib.claims import RUNGS, VERDICTS, register
 from ganlib.rates import holm
 
 FIELDS = {"id", "chapter", "topic", "kind", "says", "status"}
-OPTIONAL = {"notes", "source", "check", "card", "setting", "limit", "printed", "slip", "cites", "correct", "tempting"}
+OPTIONAL = {"notes", "lab", "source", "check", "card", "setting", "limit", "printed", "slip", "cites", "correct", "tempting"}
 KINDS = {"definition", "identity", "algorithm", "empirical", "system", "todo"}
 SECOND = {"limit": {"limited"}, "printed": {"wrong", "slip"}, "slip": {"slip"}}  # the statuses that may have a field
 NEEDED = {"limited": {"limit"}, "wrong": {"printed", "tempting"}, "slip": {"slip"}, "cited": {"cites"}}
@@ -98,9 +98,10 @@ def settled(entry: dict, records: list[dict]) -> bool:
     return bool(cards) and fits and {"limit", "printed"} & set(entry) <= seen
 
 
-def rung(records: list[dict]) -> str:
-    """The highest rung that the evidence for a claim's own card reaches."""
-    return max((record["rung"] for record in records if record["role"] == "card"), key=RUNGS.index)
+def rung(records: list[dict], *, rebuilt: bool = False) -> str:
+    """The highest rung that the evidence for a claim's own card reaches, or that a panel of the page lifts it to."""
+    reached = [record["rung"] for record in records if record["role"] == "card"]
+    return max([*reached, "rebuilt"] if rebuilt else reached, key=RUNGS.index)
 
 
 def lucky(found: dict[str, list[dict]], level: float = 0.05) -> tuple[int, list[str]]:
@@ -138,7 +139,7 @@ def main(arguments: list[str]) -> int:
     wide = max(len(entry["id"]) for entry in entries)
     for entry in entries:
         verdict = VERDICTS[entry["status"]] if entry["id"] in done else "not settled yet"
-        reach = rung(found[entry["id"]]) if entry["id"] in done else ""
+        reach = rung(found[entry["id"]], rebuilt="lab" in entry) if entry["id"] in done else ""
         print(f"{entry['id']:{wide}}  {verdict:37}  {reach:11}  {entry['chapter']}")
     ours = [entry for entry in entries if entry.get("source") == "book"]
     theirs = [entry for entry in entries if entry.get("source") != "book"]

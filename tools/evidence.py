@@ -115,7 +115,7 @@ def options(name: str, choices: dict[str, str]) -> str:
 
 def filter_bar(shown, found) -> str:
     """Choices of verdict, rung and page; they work without a network, and without a script everything is shown."""
-    reached = {rung(found[e["id"]]) for e in shown}
+    reached = {rung(found[e["id"]], rebuilt="lab" in e) for e in shown}
     verdicts = {CLASSES[s]: VERDICTS[s] for s in VERDICTS if any(e["status"] == s for e in shown)}
     names = {p: title(p) for p in dict.fromkeys(e["chapter"] for e in shown)}
     bar = options("verdict", verdicts) + options("rung", {r: r for r in RUNGS if r in reached}) + options("page", names)
@@ -124,7 +124,8 @@ def filter_bar(shown, found) -> str:
 
 def entry_html(entry, records, faults) -> str:
     """One claim with its verdict, how far it reaches, and each piece of evidence linked to its cell."""
-    reach, kind = rung(records), CLASSES[entry["status"]]
+    reach, kind = rung(records, rebuilt="lab" in entry), CLASSES[entry["status"]]
+    panel = f"proved again by the panel {entry['lab']}" if "lab" in entry else ""
     setting = f' <small class="setting">({html.escape(entry["setting"])})</small>' if "setting" in entry else ""
     noticed = "{} of {} planted faults noticed".format(*faults) if faults else ""
     lines = []
@@ -136,7 +137,7 @@ def entry_html(entry, records, faults) -> str:
         f'<div class="entry" id="{entry["id"]}" {data}>'
         f'<p class="verdict-line"><strong>{html.escape(entry["card"])}</strong>{setting} '
         f'<span class="verdict {kind}">{VERDICTS[entry["status"]]}</span> '
-        f'<span class="reach">{"; ".join(filter(None, (reach, noticed)))}</span> '
+        f'<span class="reach">{"; ".join(filter(None, (reach, panel, noticed)))}</span> '
         f'<a class="permanent" href="#{entry["id"]}" aria-label="Permanent link">¶</a></p>'
         f"<ul>{''.join(lines)}</ul></div>"
     )
@@ -220,7 +221,7 @@ def record_of(entry, records, done, faults) -> dict:
         "card": entry.get("card", ""),
         "setting": entry.get("setting", ""),
         "evidence": shown,
-        "rung": rung(records) if known else "",
+        "rung": rung(records, rebuilt="lab" in entry) if known else "",
         "faults": dict(zip(("noticed", "planted"), faults, strict=True)) if known and faults else None,
         "link": f"claims.html#{entry['id']}" if known else "claims.html",
     }
