@@ -1,11 +1,16 @@
 """Convolutional networks: their shapes, their rules, and where labels enter."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 import ganlib
 from ganlib.models import BatchedLinear, Concatenated, DCCritic, DCGenerator, MLPCritic, MLPGenerator, Projected
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 
 
 def uniform(*shape, seed=1):
@@ -110,3 +115,24 @@ def test_projected_is_a_common_score_and_one_of_the_class(pictures):
             by_hand = phi[s, i] @ (weight[s, 0] + weight[s, k]) + bias[s, 0, 0] + bias[s, 0, k]
             assert D(x, y).view(S, 6)[s, i].item() == pytest.approx(by_hand.item(), rel=1e-4, abs=1e-5)
     assert D(x, y).shape == y.shape
+
+
+@pytest.mark.parametrize("norm", ["batch", "group", "none"])
+def test_members_side_by_side_are_the_networks_alone(norm):
+    from dcgan_in_worlds import Critics, Generators
+
+    g, S, width = ganlib.rng(4), 3, 4
+    leaky, relu = torch.full((S,), 0.2), torch.zeros(S)
+    G, D, z = Generators(relu, width, g), Critics(leaky, width, norm, g), uniform(S, 5, 32)
+    made = G(z)
+    assert made.shape == (S, 5, 2, 8, 8) and D(made).shape == (S, 5)
+    for s in range(S):
+        form = {"size": 8, "channels": 2, "width": width, "generator": g}
+        alone, critic = DCGenerator(32, **form), DCCritic(norm=norm != "none", **form)
+        if norm == "group":
+            critic.trunk[3] = nn.GroupNorm(1, 2 * width, device=g.device)
+        for net, beside in ((alone, G), (critic, D)):
+            for p, members in zip(net.parameters(), beside.members, strict=True):
+                p.data = members[s].detach().reshape(p.shape)
+        torch.testing.assert_close(alone(z[s]), made[s], atol=1e-5, rtol=0)
+        torch.testing.assert_close(critic(made[s]), D(made)[s], atol=1e-5, rtol=0)

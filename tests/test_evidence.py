@@ -359,3 +359,24 @@ def test_the_errata_are_of_the_sources_alone(made):
     ids = set(re.findall(r'<h4 id="([^"]+)"', (made / "errata.md").read_text(encoding="utf-8")))
     mistaken = {e["id"] for e in ENTRIES if e["status"] in ("wrong", "slip") and "notes" in e and "card" in e}
     assert ids == mistaken != set()
+
+
+def test_the_map_has_every_page_with_its_number_and_its_claims():
+    parts = [
+        {
+            "caption": "I. A",
+            "chapters": [{"file": "chapters/game/a", "title": "One & two"}, {"file": "chapters/game/b", "title": "B"}],
+        },
+        {"caption": "Other", "chapters": [{"file": "chapters/notation"}]},
+        {"caption": "II. C", "chapters": [{"file": "chapters/images/c", "title": "C"}]},
+    ]
+    entries = [
+        {"id": id, "chapter": page} for id, page in zip("vwxy", ["game/a", "game/a", "game/b", "images/c"], strict=True)
+    ]
+    made = tool.map_of(parts, entries, {"v", "w", "x"})
+    assert re.findall(r'href="([^"]*)">([^<]*)</a> <small>([^<]*)<', made) == [
+        ("chapters/game/a.html", "One &amp; two", "2 claims"),
+        ("chapters/game/b.html", "B", "1 claim"),
+        ("chapters/images/c.html", "C", "0 claims"),
+    ]
+    assert re.findall(r'start="(\d)"', made) == ["1", "3"] and "Other" not in made

@@ -489,7 +489,6 @@ def a_small_file(nb, page):
 MOST = ("a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded")
 NOT_YET = {
     "game/reading_the_curves": (*MOST, "few_open_cards"),
-    "images/dcgan": (*MOST, "prose_of_one_sitting", "few_open_cards"),
 }
 FIRST = set(
     "game/divergences game/mode_collapse game/optimal_discriminator game/reading_the_curves game/saturation "

@@ -227,6 +227,30 @@ def record_of(entry, records, done, faults) -> dict:
     }
 
 
+QUESTIONS = {
+    "likelihood": "How near is a model to the law of the data, when only samples are at hand?",
+    "game": "What does a generator learn from a judge, and why does it fail?",
+    "wasserstein": "What should be measured between two laws that hardly meet?",
+    "images": "What do pictures add, and what do their scores see?",
+}
+
+
+def map_of(parts, entries, done) -> str:
+    """The parts of the book with their question, and of each page how many claims it settles."""
+    claims, out, number = Counter(e["chapter"] for e in entries if e["id"] in done), ['<div class="map">'], 1
+    for part in parts:
+        pages = [(entry["file"].removeprefix("chapters/"), entry.get("title", "")) for entry in part["chapters"]]
+        if (folder := pages[0][0].split("/")[0]) not in QUESTIONS:
+            continue
+        out.append(f'<section><h3>{part["caption"]}</h3><p>{QUESTIONS[folder]}</p><ol start="{number}">')
+        for page, short in pages:
+            count = f"{claims[page]} claim{'s' * (claims[page] != 1)}"
+            out.append(f'<li><a href="chapters/{page}.html">{html.escape(short)}</a> <small>{count}</small></li>')
+        out.append("</ol></section>")
+        number += len(pages)
+    return "\n".join([*out, "</div>", ""])
+
+
 def main() -> int:
     entries, found = list(register().values()), evidence(ROOT)
     done, faults = {e["id"] for e in entries if settled(e, found.get(e["id"], []))}, planted()
@@ -239,6 +263,7 @@ def main() -> int:
     for name, text in (
         ("claims.md", claims_page(entries, found, done, rates)),
         ("errata.md", errata_page(entries, found, done)),
+        ("map.txt", map_of(yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"], entries, done)),
         ("count.txt", counts(entries, done) + "\n"),
         ("claims.json", json.dumps(records, ensure_ascii=False, indent=1) + "\n"),
     ):

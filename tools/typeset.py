@@ -3,7 +3,7 @@
 The theme has MathJax set each formula when the page is open: 1.2 MB of script, and a second before the text stands
 still. Here the same MathJax, as `sphinx-mathjax-offline` brought it into the build, sets them once, in V8. A page keeps
 what MathJax would have made of it, with the copy in MathML for screen readers, and the LaTeX in `data-tex`, which
-`assets/copy.js` gives to the clipboard.
+`assets/reader.js` gives to the clipboard.
 """
 
 from __future__ import annotations
