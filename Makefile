@@ -15,7 +15,7 @@ ifdef GANLIB_DATA
 export GANLIB_DATA := $(abspath $(GANLIB_DATA))
 endif
 
-.PHONY: book serve test lint unit notebooks gpu faults shifts mutants drills bench experiments cover lock newest colab links
+.PHONY: book pdf serve test lint unit notebooks gpu faults shifts mutants drills bench experiments cover lock newest colab links
 .PHONY: python clean
 .DELETE_ON_ERROR:
 
@@ -25,6 +25,9 @@ book: .venv/.book  ## build the book; any warning is an error
 	$(PY) tools/typeset.py
 	$(PY) tools/lighter.py
 	$(PY) tools/built.py
+
+pdf: .venv/.run book  ## the book on paper: _build/html/book.pdf
+	$(PY) tools/paper.py
 
 serve: book  ## read it at http://localhost:8000
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

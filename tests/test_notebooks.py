@@ -484,22 +484,6 @@ def a_small_file(nb, page):
         yield f"{size // 1000} kB, more than 800"
 
 
-# Which pages of the first edition do not keep which of these rules yet. The list only shrinks: a rule that a page keeps
-# is refused here, and so is a page that is not one of the first seventeen.
-MOST = ("a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded")
-NOT_YET = {
-    "game/reading_the_curves": (*MOST, "few_open_cards"),
-}
-FIRST = set(
-    "game/divergences game/mode_collapse game/optimal_discriminator game/reading_the_curves game/saturation "
-    "game/the_game game/training images/conditional images/cyclegan images/dcgan images/evaluation "
-    "images/real_digits likelihood/maximum_likelihood wasserstein/convergence wasserstein/earth_mover "
-    "wasserstein/wasserstein_gan wasserstein/when_js_fails".split()
-)
-OF_A_PAGE = {"a_page_of_few_cells", "short_code_in_sight", "labels_of_what_is_folded", "prose_of_one_sitting"}
-OF_A_PAGE |= {"few_open_cards", "a_small_file"}
-
-
 # The notebooks of the book
 
 
@@ -520,8 +504,7 @@ def test_a_notebook_is_stored_as_it_was_run(path):
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_a_notebook_keeps_the_rule(path, name):
-    page = page_of(path)
-    judge(list(RULES[name](notebook(path), page)), name, page)
+    assert list(RULES[name](notebook(path), page_of(path))) == []
 
 
 @cache
@@ -532,28 +515,6 @@ def notebook(path):
 
 def page_of(path):
     return path.relative_to(ROOT / "chapters").with_suffix("").as_posix()
-
-
-def judge(faults, name, page):
-    """No fault; of a page that does not keep a rule yet, at least one."""
-    if name in NOT_YET.get(page, ()):
-        assert faults, f"{page} keeps the rule {name} now: take it off the list NOT_YET"
-    else:
-        assert faults == []
-
-
-def test_the_list_of_what_is_not_kept_yet_can_only_shrink():
-    assert set(NOT_YET) <= FIRST & set(map(page_of, PATHS))
-    assert all(rules and set(rules) <= OF_A_PAGE for rules in NOT_YET.values())
-    with pytest.raises(AssertionError):
-        judge(["two titles"], "one_title", next(iter(NOT_YET), PAGE))
-
-
-def test_a_page_that_keeps_a_rule_is_taken_off_the_list(monkeypatch):
-    monkeypatch.setitem(NOT_YET, PAGE, ("a_small_file",))
-    judge(["900 kB, more than 800"], "a_small_file", PAGE)
-    with pytest.raises(AssertionError, match=f"{PAGE} keeps the rule a_small_file now"):
-        judge([], "a_small_file", PAGE)
 
 
 # Each rule bites
