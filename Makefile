@@ -15,7 +15,7 @@ ifdef GANLIB_DATA
 export GANLIB_DATA := $(abspath $(GANLIB_DATA))
 endif
 
-.PHONY: book pdf serve test lint unit notebooks gpu faults shifts mutants drills bench experiments cover lock newest colab links
+.PHONY: book pdf audit serve test lint unit notebooks gpu faults shifts mutants drills bench experiments cover lock newest colab links
 .PHONY: python clean
 .DELETE_ON_ERROR:
 
@@ -28,6 +28,10 @@ book: .venv/.book  ## build the book; any warning is an error
 
 pdf: .venv/.run book  ## the book on paper: _build/html/book.pdf
 	$(PY) tools/paper.py
+
+audit: .venv/.run book  ## axe on every page, Lighthouse on three; it needs node, and brings both from npm
+	npm install --prefix .venv/node --no-package-lock --silent axe-core lighthouse
+	$(BIN)/pytest -q tests/book/test_audit.py
 
 serve: book  ## read it at http://localhost:8000
 	$(PY) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html

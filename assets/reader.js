@@ -100,3 +100,15 @@ addEventListener("DOMContentLoaded", () => {
     mark();
   }).observe(end);
 });
+
+/* What scrolls can be reached by the keyboard. */
+{
+  const fit = () => {
+    for (const e of document.querySelectorAll(".bd-article :is(.ganlib-table, mjx-container[display], div.math)")) {
+      if (e.scrollWidth > e.clientWidth + 1) e.tabIndex = 0;
+      else e.removeAttribute("tabindex");
+    }
+  };
+  addEventListener("load", () => setTimeout(fit, 300));
+  addEventListener("resize", fit);
+}

@@ -189,6 +189,17 @@ def test_code_keeps_the_marks_that_have_a_colour():
     )
 
 
+def test_a_page_can_be_heard():
+    page = '<div class="s" id="pst-primary-sidebar"><summary aria-label="Toggle hidden content">Show</summary>'
+    page += '<button class="btn search-button-field x" aria-label="Search">Search</button>'
+    page += '<button aria-label="Menu"></button>'
+    page += '<tr><th></th><th class="head"><p></p></th><th>1</th></tr>'
+    made = lighter.spoken(page)
+    assert made.startswith('<div role="complementary" aria-label="Book" class="s" id="pst-primary-sidebar"><summary>')
+    assert '<button class="btn search-button-field x">Search</button><button aria-label="Menu">' in made
+    assert made.endswith("<tr><td></td><td></td><th>1</th></tr>") and lighter.spoken(made) == made
+
+
 def test_a_page_says_what_it_is():
     math = "<mjx-container><mjx-math>q</mjx-math><mjx-a><math><mi>p</mi></math></mjx-a></mjx-container>"
     long = "word " * 60

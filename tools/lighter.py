@@ -236,6 +236,16 @@ def unmarked(page: str) -> str:
     return re.sub(r"<pre\b.*?</pre>", lambda code: mark.sub(r"\1", code[0]), page, flags=re.DOTALL)
 
 
+def spoken(page: str) -> str:
+    """The page as a screen reader needs it: labels that say what is seen, a landmark, no heads without words."""
+    page = page.replace(' aria-label="Toggle hidden content"', "")
+    page = re.sub(r'(<button[^>]*search-button-field[^>]*?) aria-label="Search"', r"\1", page)
+    page = re.sub(
+        r'<div (?!role)(?=[^>]*id="pst-primary-sidebar")', '<div role="complementary" aria-label="Book" ', page
+    )
+    return re.sub(r"<th\b[^>]*>(?:<p></p>)?</th>", "<td></td>", page)
+
+
 def described(page: str) -> str:
     """The page with its first sentences where a search or a shared link shows them."""
     article = page.partition("<article")[2]
@@ -268,7 +278,7 @@ def lightened(page: str, folder: Path, root: str, options: str) -> str:
     page = re.sub(r"<script (?!defer)(?=[^>]*src=)", "<script defer ", page)
     page = re.sub(r"<script [^>]*documentation_options\.js[^>]*>", f"<script>{options}", page)  # inline scripts read it
     page = page.replace(THEME, f"{THEME}\n{DARK}", 1) if DARK not in page else page
-    return described(sized(framed(unmarked(page), folder / root / "_images", root), folder))
+    return described(sized(framed(unmarked(spoken(page)), folder / root / "_images", root), folder))
 
 
 def lighten(book: Path = HTML):
