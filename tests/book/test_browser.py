@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -511,6 +512,37 @@ def test_the_switch_turns_the_page_dark_and_is_remembered(browser, address, size
         assert opened.errors == []
     finally:
         opened.close()
+
+
+# Panels
+
+BUILT = {page: HTML / f"{page}.html" for page in PAGES}
+SHOWN = {page: path.read_text(encoding="utf-8") for page, path in BUILT.items() if path.exists()}
+WITH_A_PANEL = [page for page, text in SHOWN.items() if re.search(r'<div class="ganlab" data-lab', text)]
+
+
+def test_thirteen_pages_have_a_panel():
+    assert len(WITH_A_PANEL) == 13 and "intro" in WITH_A_PANEL
+
+
+@each_size
+@pytest.mark.parametrize("page", WITH_A_PANEL)
+def test_a_panel_computes_on_its_page(view, page, size):
+    opened = view(size)
+    tab = opened.open(f"{page}.html")
+    panel = tab.locator(".ganlab")
+    panel.scroll_into_view_if_needed()
+    assert panel.count() == 1 and panel.get_attribute("role") == "group" and panel.locator("canvas").count() >= 1
+    pause, step = (panel.get_by_role("button", name=name) for name in ("Pause", re.compile("One step|Half a turn")))
+    if pause.count():
+        pause.click()
+    before = panel.locator(".ganlab-said").inner_text()
+    if step.is_visible():
+        step.click()
+    else:
+        panel.locator("input").first.press("ArrowRight")
+    assert panel.locator(".ganlab-said").inner_text() != before
+    assert panel.locator(".ganlab-trouble").inner_text() == "" and (opened.errors, opened.remote) == ([], [])
 
 
 # Formulas
