@@ -4,6 +4,7 @@ A script names its cases and says how one case is run for a block of seeds; `mai
 
     python experiments/NAME.py             all cases, all blocks; interrupted, it starts again where it was
     python experiments/NAME.py --jobs 1    in this process; without it on all cores, a process of one thread each
+    python experiments/NAME.py --on tcp://HOST:8786    by the workers of a Dask scheduler, each started in this folder
     python experiments/NAME.py --small     one block of 2 seeds and a few steps, into build/: does it run at all
 """
 
@@ -18,7 +19,8 @@ import os
 import platform
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,6 +30,11 @@ import torch
 
 import ganlib
 from ganlib.results import FOLDER
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ROOT / "build" / "experiments"
@@ -109,23 +116,49 @@ def part(trial, size, small, number, case, block):
     return [{**case, "seed": block * size + s, **values[s], "seconds": seconds} for s in range(size)]
 
 
-def finished(run, todo, jobs):
+def executor(jobs: int, address: str | None) -> Executor | None:
+    """Who makes the parts: this process, ``jobs`` processes here, or the workers of the scheduler at an address."""
+    if address is None:
+        return None if jobs == 1 else ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,))
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SystemExit("--on needs Dask: pip install distributed") from None
+    client = Client(address)
+    client.run(torch.set_num_threads, 1)
+    return client.get_executor(pure=False, retries=3)  # a worker that is lost costs its part once more
+
+
+def finished(run, todo, pool: Executor | None):
     """Pairs of a part's file and its rows, in the order in which they end; a failure stops what has not begun.
 
     Args:
         run: makes the rows.
         todo: file of a part -> what ``run`` is told of it.
-        jobs: processes of one thread each; one of them is this one.
+        pool: makes several parts at once; none, this process does.
     """
-    if jobs == 1:
+    if pool is None:
         yield from ((path, run(*told)) for path, told in todo.items())
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with pool:
         files = {pool.submit(run, *told): path for path, told in todo.items()}
         try:
             yield from ((files[future], future.result()) for future in as_completed(files))
         finally:
-            pool.shutdown(cancel_futures=True)
+            for future in files:
+                future.cancel()
+
+
+@contextmanager
+def alone(folder: Path):
+    """Two runs at once on the same parts would undo each other."""
+    with (folder / ".running").open("w") as lock:
+        try:
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"expected no other run in {folder}, found one: wait for it, or stop it") from None
+        yield
 
 
 def options():
@@ -134,8 +167,9 @@ def options():
     ask.add_argument("--small", action="store_true", help="one block of 2 seeds and a few steps, into build/")
     alone = ganlib.rng().device.type != "cpu"  # one accelerator
     ask.add_argument("--jobs", type=int, default=1 if alone else os.cpu_count() or 1, help="processes at once")
+    ask.add_argument("--on", metavar="tcp://HOST:8786", help="a Dask scheduler, whose workers do it")
     found = ask.parse_args()
-    return found.small, 1 if found.small else found.jobs
+    return found.small, 1 if found.small else found.jobs, found.on
 
 
 def main(name: str, cases: list[dict], trial, *, modules, seeds: int = BLOCK, block: int = BLOCK):
@@ -150,7 +184,7 @@ def main(name: str, cases: list[dict], trial, *, modules, seeds: int = BLOCK, bl
         block: seeds that are trained at once.
     """
     torch.set_num_threads(1)
-    small, jobs = options()
+    small, jobs, address = options()
     size, blocks = (2, 1) if small else (block, seeds // block)
     stamp = code_hash(modules)
     folder = PARTS / f"{name}-{'small' if small else stamp + '-' + script_hash()}"
@@ -160,12 +194,15 @@ def main(name: str, cases: list[dict], trial, *, modules, seeds: int = BLOCK, bl
         for number, case in enumerate(cases)
         for b in range(blocks)
     }
-    todo = {path: told for path, told in parts.items() if small or not path.exists()}
-    for path, rows in finished(partial(part, trial, size, small), todo, jobs):
-        path.with_suffix(".new").write_text(as_csv(rows), encoding="utf-8")
-        path.with_suffix(".new").rename(path)
-        seconds = sum(float(row["seconds"]) for row in rows)
-        print(f"{name}: {todo[path][1]}, block {todo[path][2] + 1} of {blocks}, {seconds:.0f} s", flush=True)
+    with alone(folder):
+        todo = {path: told for path, told in parts.items() if small or len(rows_of(path)) != size}
+        begun, pool = time.monotonic(), executor(jobs, address) if todo else None
+        for done, (path, rows) in enumerate(finished(partial(part, trial, size, small), todo, pool), 1):
+            path.with_suffix(".new").write_text(as_csv(rows), encoding="utf-8")
+            path.with_suffix(".new").rename(path)
+            seconds, left = sum(float(row["seconds"]) for row in rows), (time.monotonic() - begun) / done
+            told = f"{todo[path][1]}, block {todo[path][2] + 1} of {blocks}, {seconds:.0f} s"
+            print(f"{name}: {told}; about {left * (len(todo) - done) / 60:.0f} min left", flush=True)
     rows = [row for path in parts for row in rows_of(path)]
     head = {"seeds": f"{size * blocks} a case", "modules": " ".join(sorted(modules)), "code": stamp}
     store(name, rows, head, folder if small else FOLDER)

@@ -90,7 +90,7 @@ def test_the_lock_fits_every_promised_python():
     for installed in metadata.distributions():
         pin = pins.get(canonicalize_name(installed.name), "==").split("==")[1]
         if pin == installed.version.split("+")[0]:
-            bounds[installed.name] = installed.metadata["Requires-Python"] or ""
+            bounds[installed.name] = installed.metadata.get("Requires-Python", "")
     assert bounds
     assert {n: b for n, b in bounds.items() if not all(python in SpecifierSet(b) for python in pythons)} == {}
 
