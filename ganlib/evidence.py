@@ -15,7 +15,8 @@ from ganlib.claims import RUNGS, VERDICTS, register
 from ganlib.rates import holm
 
 FIELDS = {"id", "chapter", "topic", "kind", "says", "status"}
-OPTIONAL = {"notes", "lab", "source", "check", "card", "setting", "limit", "printed", "slip", "cites", "correct", "tempting"}
+OPTIONAL = {"notes", "source", "check", "card", "setting", "limit", "printed", "slip", "cites", "correct", "tempting"}
+OPTIONAL |= {"lab"}
 KINDS = {"definition", "identity", "algorithm", "empirical", "system", "todo"}
 SECOND = {"limit": {"limited"}, "printed": {"wrong", "slip"}, "slip": {"slip"}}  # the statuses that may have a field
 NEEDED = {"limited": {"limit"}, "wrong": {"printed", "tempting"}, "slip": {"slip"}, "cited": {"cites"}}
