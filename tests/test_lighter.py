@@ -55,7 +55,7 @@ def test_icons_come_as_a_sheet_and_pictures_have_a_size(html):
     page, icons = (html / "part/page.html").read_text(), (html / "_static/icons.css").read_text()
     assert "fontawesome" not in page and not (html / "_static/scripts/fontawesome.js").exists()
     assert re.findall("<link.*>", page) == ['<link rel="stylesheet" href="../_static/all.css">']
-    assert "icons.css" not in page and ".fa-bars{--icon: url(" in (html / "_static/all.css").read_text()
+    assert "icons.css" not in page and ".fa-bars{--icon:url(" in (html / "_static/all.css").read_text()
     assert re.findall(r"^\.fa-(bars|sun) ", icons, re.M) == ["bars", "sun"]
     assert "448%20512" in icons and "M7%207z" in icons and "M1%201z" not in icons and "CC BY 4.0" in icons
     assert (
@@ -128,11 +128,13 @@ def test_what_nothing_reads_is_not_defined():
 
 
 def test_words_of_pages_and_scripts_are_needed(html):
-    sheet = ".fa-bars{a:b}.from-script{c:d}.nowhere{e:f}"
+    sheet = ".fa-bars{a:b}.from-script{c:d}.nowhere{e:f}.prose{g:h}"
+    (html / "part/page.html").write_text(PAGE.replace("</body>", "<p>prose</p></body>"), encoding="utf-8")
     (html / "_static/styles/pydata-sphinx-theme.css").write_text(sheet, encoding="utf-8")
     (html / "_static/scripts/x.js").write_text('e.classList.add("from-script")', encoding="utf-8")
     lighter.lighten(html)
-    assert (html / "_static/all.css").read_text().startswith(".fa-bars{a:b}.from-script{c:d}.fa-solid")
+    made = (html / "_static/all.css").read_text().partition("*/")[2]
+    assert made.startswith(".fa-bars{a:b}.from-script{c:d}.fa-solid")  # and not .prose, a word of the text
 
 
 def test_sheets_are_one_in_the_order_of_the_page_with_addresses_that_fit(html):
@@ -144,8 +146,22 @@ def test_sheets_are_one_in_the_order_of_the_page_with_addresses_that_fit(html):
     (html / "part/page.html").write_text(PAGE.replace("</head>", links), encoding="utf-8")
     lighter.lighten(html)
     made = 'p{x:url("file.png")}i{x:url("vendor/a.woff") url("data:x;y")}b{x:url(#m)}.fa-solid'
-    assert (html / "_static/all.css").read_text().startswith(made)
+    assert (html / "_static/all.css").read_text().partition("*/")[2].startswith(made)
     assert (html / "part/page.html").read_text().count("stylesheet") == 1
+
+
+def test_a_second_build_of_one_page_keeps_the_sheets_of_the_others(html):
+    (html / "_static/own.css").write_text("b{x:y}", encoding="utf-8")
+    links = '<link rel="stylesheet" href="../_static/own.css" />\n</head>'
+    (html / "part/page.html").write_text(PAGE.replace("</head>", links), encoding="utf-8")
+    lighter.lighten(html)
+    sheet, page = (html / "_static/all.css").read_text(), (html / "part/page.html").read_text()
+    assert sheet.startswith("/* styles/pydata-sphinx-theme.css own.css icons.css */") and "b{x:y}" in sheet
+    (html / "part/other.html").write_text(PAGE, encoding="utf-8")  # without the sheet of the first
+    (html / "_static/scripts/fontawesome.js").write_text(SCRIPT, encoding="utf-8")
+    lighter.lighten(html)
+    assert (html / "_static/all.css").read_text() == sheet and (html / "part/page.html").read_text() == page
+    assert (html / "part/other.html").read_text().count("stylesheet") == 1
 
 
 def test_scripts_wait_but_for_what_the_next_line_reads(html):
@@ -154,6 +170,26 @@ def test_scripts_wait_but_for_what_the_next_line_reads(html):
     assert "<script>const DOCUMENTATION_OPTIONS = {};</script>" in page
     assert page.index("const DOC") < page.index("DOCUMENTATION_OPTIONS.pagename")
     assert '<script defer src="../_static/doctools.js?v=9">' in page and page.count("<script defer") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ("<p>toggle sd-tabs</p>", []),
+        ('<div class="sd-tab-set docutils">', ["design-tabs.js"]),
+        ('<div class="a toggle">', ["togglebutton.js"]),
+        ('<div class="admonition note dropdown">', ["togglebutton.js"]),
+        ('<a class="dropdown-toggle sidebar-toggle">', []),
+    ],
+)
+def test_a_script_comes_where_it_has_work(html, body, kept):
+    scripts = "".join(
+        f'\n<script src="../_static/{name}?v=1"></script>' for name in ("design-tabs.js", "togglebutton.js")
+    )
+    (html / "part/page.html").write_text(PAGE.replace("</head>", f"{scripts}</head>{body}"), encoding="utf-8")
+    lighter.lighten(html)
+    page = (html / "part/page.html").read_text()
+    assert [name for name in ("design-tabs.js", "togglebutton.js") if name in page] == kept
 
 
 def test_a_page_has_its_theme_before_it_is_drawn(html):
@@ -179,6 +215,9 @@ def test_the_frames_of_a_slider_are_files(html):
     stored = json.loads(markup.unescape(re.search(r'data-frames="([^"]*)"', page)[1]))
     assert stored == [[f"δ = {k}", '"<&', f"../_images/{name}"] for k, name in enumerate(names)]
     assert "base64" not in markup.unescape(re.search(r'oninput="([^"]*)"', page)[1]).replace("'src'", "")
+    before = page
+    lighter.lighten(html)
+    assert (html / "part/page.html").read_text() == before
     assert "querySelector('img').src=src;" in markup.unescape(page) and "new Image().src=f[2]" in markup.unescape(page)
 
 
@@ -186,6 +225,10 @@ def test_code_keeps_the_marks_that_have_a_colour():
     code = '<pre><span></span><span class="n">x</span> <span class="o">=</span><span class="p">(</span></pre>'
     assert lighter.unmarked(code + '<span class="n">y</span>') == (
         '<pre><span></span>x <span class="o">=</span>(</pre><span class="n">y</span>'
+    )
+    dt, pre = '<dt class="sig sig-object">{}</dt><span class="pre">y</span>', '<span class="pre">x</span>'
+    assert lighter.unmarked(dt.format(f'<em><span class="n">{pre}</span></em>')) == dt.format(
+        '<em><span class="n">x</span></em>'
     )
 
 

@@ -1,7 +1,7 @@
 """After a build: pages bring what they use.
 
 Icons are a few masks, not 1.5 MB of script and 300 kB of fonts; the search index comes where one searches; one style
-sheet holds what some page can need, a fifth of the theme's thirteen; scripts wait for the text; every picture has a
+sheet holds what some page can need, a quarter of the theme's thirteen; scripts wait for the text; every picture has a
 size and comes when it is near; the frames of a slider are files of their own; a page says in a sentence what it is.
 
 The theme's `fontawesome.js` draws each icon when the page is open. Here the paths of the few icons that the pages and
@@ -36,6 +36,13 @@ DARK = """    if (document.documentElement.dataset.theme === "auto" || document.
       document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
 INSIDE = r"""(?:"[^"]*"|'[^']*'|\((?:[^()]|\([^()]*\))*\)|[^;{}"'(])*"""  # of a declaration
 DEFINED = re.compile(rf"(?<=[{{;])\s*(--[\w-]+)\s*:{INSIDE}(?:;|(?=\}}))")
+# Scripts, and what they work on: where that is not, neither are they.
+IDLE = {
+    "design-tabs": "sd-tab-set",
+    "togglebutton": r'class="(?:[^"]* )?toggle[ "]|class="[^"]*admonition[^"]* dropdown',
+    "clipboard.min": r'class="highlight',
+    "copybutton": r'class="highlight',
+}
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 NOT_ICONS = {"solid", "lg", "regular", "brands"}
@@ -136,7 +143,7 @@ def purged(css: str, words: set[str]) -> str:
     """The style sheet without rules that no page can need."""
     css, kept = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL), []
     for prelude, body in rules(css):
-        prelude, body = " ".join(prelude.split()), body and " ".join(body.split())
+        prelude, body = " ".join(prelude.split()), body and re.sub(r"([:;,])\s+", r"\1", " ".join(body.split()))
         if body is None:
             kept.append(f"{prelude};")
         elif prelude.startswith(("@media", "@supports", "@layer")):
@@ -196,18 +203,27 @@ def without_unused(css: str, others: str) -> str:
         css = less
 
 
+def named(text: str) -> set[str]:
+    """Classes and ids that a page gives."""
+    return {name for found in re.findall(r'\b(?:class|id)="([^"]*)"', text) for name in found.split()}
+
+
 def one_sheet(book: Path, texts):
-    """All style sheets of the pages, in their order, as one, without rules that no page can need."""
-    found = dict.fromkeys(name for text in texts for name in re.findall(SHEET, text) if name != ONE)
-    if found:
-        static = book / "_static"
-        found["icons.css"] = None
-        scripts = [path.read_text(encoding="utf-8") for path in static.glob("**/*.js")]
-        words = {word for text in (*texts, *scripts) for word in re.findall(r"[A-Za-z_][\w-]*", text)}
-        sheets = ((static / name).read_text(encoding="utf-8") for name in found)
-        whole = "".join(rebased(css, static / name, static) for css, name in zip(sheets, found, strict=True))
-        left = without_unused(purged(whole, words), "".join((*texts, *scripts)))
-        (static / ONE).write_text(left, encoding="utf-8")
+    """All style sheets of the pages, in their order, as one, without rules that no page can need.
+
+    Its first line keeps their names: after a build of some pages only, the others' sheets belong to it still.
+    """
+    static = book / "_static"
+    before = re.match(r"/\* (.*?) \*/", (static / ONE).read_text(encoding="utf-8") if (static / ONE).exists() else "")
+    found = dict.fromkeys(before[1].split() if before else [])
+    found |= dict.fromkeys(name for text in texts for name in re.findall(SHEET, text) if name != ONE)
+    found |= {name: None for name in ("math.css", "icons.css") if (static / name).exists()}
+    scripts = [path.read_text(encoding="utf-8") for path in static.glob("**/*.js")]
+    words = set().union(*map(named, texts), *(re.findall(r"[A-Za-z_][\w-]*", script) for script in scripts))
+    sheets = ((static / name).read_text(encoding="utf-8") for name in found)
+    whole = "".join(rebased(css, static / name, static) for css, name in zip(sheets, found, strict=True))
+    left = without_unused(purged(whole, words), "".join((*texts, *scripts)))
+    (static / ONE).write_text(f"/* {' '.join(found)} */{left}", encoding="utf-8")
 
 
 def framed(page: str, images: Path, root: str) -> str:
@@ -225,15 +241,16 @@ def framed(page: str, images: Path, root: str) -> str:
         text = html.escape(json.dumps(frames, ensure_ascii=False))
         return f'{found[1].replace(*SOURCE).replace(*FRAMES)} data-frames="{text}"'
 
-    page = re.sub(r'(oninput="[^"]*") data-frames="([^"]*)"', slider, page)
+    page = re.sub(rf'(oninput="[^"]*{re.escape(SOURCE[0])}[^"]*") data-frames="([^"]*)"', slider, page)
     first = r'(<figure class="scrub"><img\b[^>]*src=")data:image/webp;base64,([^"]*)"'
     return re.sub(first, lambda found: f'{found[1]}{stored(found[2])}"', page)
 
 
 def unmarked(page: str) -> str:
-    """The page's code without marks on what has the colour of plain code: names, punctuation, space."""
-    mark = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
-    return re.sub(r"<pre\b.*?</pre>", lambda code: mark.sub(r"\1", code[0]), page, flags=re.DOTALL)
+    """The page's code without marks on what looks like plain code: names, punctuation, space, words of a signature."""
+    mark = re.compile(r'<span class="(?:n|nn|p|w|pre)">([^<]*)</span>')
+    code = re.compile(r'<pre\b.*?</pre>|<dt class="sig .*?</dt>', re.DOTALL)
+    return code.sub(lambda found: mark.sub(r"\1", found[0]), page)
 
 
 def spoken(page: str) -> str:
@@ -275,6 +292,10 @@ def lightened(page: str, folder: Path, root: str, options: str) -> str:
     if f"_static/{ONE}" not in page:
         page = re.sub(r"<link\b[^>]*" + SHEET + r"[^>]*>\s*", "", page)
         page = page.replace("</title>", f'</title>\n<link rel="stylesheet" href="{root}_static/{ONE}">', 1)
+    for script, mark in IDLE.items():
+        if not re.search(mark, page):
+            page = re.sub(rf'\s*<script[^>]*src="[^"]*{script}\.js[^"]*"></script>', "", page)
+    page = re.sub(r' title="Link to this (?:heading|definition|equation|image|table)"', "", page)  # its "#" says so
     page = re.sub(r"<script (?!defer)(?=[^>]*src=)", "<script defer ", page)
     page = re.sub(r"<script [^>]*documentation_options\.js[^>]*>", f"<script>{options}", page)  # inline scripts read it
     page = page.replace(THEME, f"{THEME}\n{DARK}", 1) if DARK not in page else page

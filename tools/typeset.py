@@ -40,6 +40,10 @@ PARTS = (
     "output/chtml/fonts/tex",
     "a11y/assistive-mml",
 )
+# What a page of HTML does not need: the name of a language it knows, notes from MathJax to itself, a rule of the sheet.
+NOISE = re.compile(
+    r' (?:xmlns="[^"]*"|unselectable="on"|data-mjx-[\w-]+="[^"]*"|style="position: relative;"|class="MathJax")'
+)
 FONTS = "output/chtml/fonts/woff-v2"
 ENGINE = r"""
 const {liteAdaptor} = MathJax._.adaptors.liteAdaptor, {TeXFont} = MathJax._.output.chtml.fonts.tex_ts;
@@ -77,7 +81,7 @@ def setting(v8: MiniRacer):
         found = v8.call("typeset", tex, display)
         if wrong := re.search(r'data-mjx-error="([^"]*)"', found):
             raise SystemExit(f"expected a formula, got {tex!r}: {html.unescape(wrong[1])}")
-        return found
+        return NOISE.sub("", found)
 
     return made
 
@@ -89,7 +93,8 @@ def replaced(page: str, made) -> str:
         tex = found["known"][len(' data-tex="') : -1] if found["known"] else found["tex"].strip()
         inside = made(html.unescape(tex), found["tag"] == "div")
         kept = tex.replace('"', "&quot;")
-        opened = f'<{found["tag"]} data-tex="{kept}" class="math {found["rest"]}>'
+        rest = found["rest"].replace(" nohighlight", "")
+        opened = f'<{found["tag"]} data-tex="{kept}" class="math {rest}>'
         return f"{opened}{found['number'] or ''}{inside}</{found['tag']}>"
 
     return FORMULA.sub(put, page)
@@ -105,7 +110,7 @@ def only_fonts(mathjax: Path, sheet: str):
 
 
 def typeset(folder: Path, macros: dict[str, str]):
-    """Set every page of the built book, in place, each time MathJax came with a build."""
+    """Set every page of the built book, in place, each time MathJax came with a build; `lighter.py` links the sheet."""
     mathjax = folder / "_static/mathjax"
     if not (mathjax / "core.js").exists():
         return
@@ -114,12 +119,9 @@ def typeset(folder: Path, macros: dict[str, str]):
         for path in folder.rglob("*.html"):
             page = path.read_text(encoding="utf-8")
             new = replaced(SCRIPTS.sub("", page), made)
-            if "<mjx-container" in new and "math.css" not in new:
-                root = "../" * (len(path.relative_to(folder).parts) - 1)
-                new = new.replace("</head>", f'<link rel="stylesheet" href="{root}_static/math.css">\n</head>', 1)
             if new != page:
                 path.write_text(new, encoding="utf-8")
-        sheet = v8.call("sheet")
+        sheet = "mjx-container { position: relative; }\n" + v8.call("sheet")
     (folder / "_static/math.css").write_text(sheet, encoding="utf-8")
     only_fonts(mathjax, sheet)
 
