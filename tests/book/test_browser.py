@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from ganlib.evidence import pages
+from tools.paper import LOADED, NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML, SCREENSHOTS = ROOT / "_build" / "html", ROOT / "_build" / "screenshots"
@@ -22,7 +23,6 @@ PAGES = ["intro", *pages(ROOT)]
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").exists()]
 DESKTOP, PHONE = (1280, 900), (390, 844)
 PHOTOGRAPHED = [(DESKTOP, "light"), (PHONE, "dark")]  # to draw a page costs more than all that is asked of it
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 BROWSER = os.environ.get("GANLIB_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
@@ -193,12 +193,6 @@ LOOK = r"""
 """
 
 
-# Pictures far down are loaded when one comes near; here all are.
-LOADED = """
-Promise.all([...document.images].map(i => { i.loading = "eager"; return i.decode().catch(() => 0) }))
-"""
-
-
 @pytest.fixture(scope="module")
 def look(view):
     """What a page looks like in one size and theme; opened and measured once, and perhaps photographed."""
@@ -208,7 +202,7 @@ def look(view):
         if (page, size, theme) not in seen:
             opened = view(size, theme)
             tab = opened.open(f"{page}.html")
-            tab.evaluate(LOADED)
+            tab.evaluate(LOADED)  # pictures far down are loaded when one comes near; here all are
             seen[page, size, theme] = {**tab.evaluate(LOOK), "console": [*opened.errors], "remote": [*opened.remote]}
             if (size, theme) in PHOTOGRAPHED:
                 photograph(tab, f"{page.removeprefix('chapters/').replace('/', '-')}-{size[0]}-{theme}")
@@ -440,7 +434,7 @@ def test_every_slider_changes_its_picture(view, page, size, move):
 def test_a_card_opens_and_closes_by_the_keyboard(view, page):
     tab = view().at(f"{page}.html")
     cards = tab.locator("details.claim").all()
-    cards = [card for card in cards if card.is_visible()]  # none in what is folded
+    tab.evaluate("document.querySelectorAll('details.hide:has(details.claim)').forEach(d => d.open = true)")
     for card in {card.evaluate("d => d.open"): card for card in cards}.values():  # one that is open, one that is not
         for key in ("Enter", "Space"):
             opened = card.evaluate("d => d.open")
