@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import torch
 from table import main
-from worlds import BATCH, MODULES, POINTS, TURNS, columns, drawn, factors, movers, pair_of
+from worlds import BATCH, MODULES, POINTS, TURNS, columns, drawn, factors, movers, pair_of, to_the_end
 
-from ganlib.training import alternate
 from ganlib.worlds import WorldCritic, WorldGenerator, noise, sample
 
 LEAD, FASTER = 1000, 10.0
@@ -65,16 +64,7 @@ def play(worlds, streams, short, loss, mover):
     if mover == "SGD":
         move_G = SGD(G.parameters(), rate=FASTER * worlds.rate)
         decays[1] = torch.optim.lr_scheduler.LinearLR(move_G, 1, 0.0, total_iters=turns)
-    batches = (sample(worlds, BATCH, generator=streams["data"]) for _ in range(turns))
-    more = pair_of(LOSSES[loss]) | {"optimizer_D": move_D, "optimizer_G": move_G}
-    alive = torch.ones(len(worlds.rate), dtype=torch.bool)
-    try:
-        for step in alternate(G, D, batches, lambda shape: noise(worlds, shape[1], generator=streams["z"]), **more):
-            alive = step.alive.expand(len(alive))
-            for decay in decays:
-                decay.step()
-    except FloatingPointError:
-        alive = torch.zeros_like(alive)
+    alive = to_the_end(worlds, streams, (G, D), (move_G, move_D), decays, turns, **pair_of(LOSSES[loss]))
     with torch.no_grad():
         end = G(z)
     return end, (end - begin).norm(dim=-1).mean(-1) / worlds.scale.to(end), believed, alive

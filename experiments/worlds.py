@@ -86,6 +86,25 @@ def movers(worlds, nets, rates, turns):
     return optimizers, decays
 
 
+def to_the_end(worlds, streams, nets, optimizers, decays, turns, **options):
+    """Play the game of G and D in each world; which are alive at its end."""
+    steps, moves = turns * options.get("d_steps", 1), dict(zip(("optimizer_G", "optimizer_D"), optimizers, strict=True))
+    batches = (sample(worlds, BATCH, generator=streams["data"]) for _ in range(steps))
+    alive = torch.ones(len(worlds.rate), dtype=torch.bool)
+
+    def z(shape):
+        return noise(worlds, shape[1], generator=streams["z"])
+
+    try:
+        for step in alternate(*nets, batches, z, **moves, **options):
+            alive = step.alive.expand(len(alive))
+            for decay in decays:
+                decay.step()
+    except FloatingPointError:
+        alive = torch.zeros_like(alive)
+    return alive
+
+
 def play(worlds, streams, turns, strength, *, how=None, critic=None, rate_G=1, rate_D=1, **options):
     """A GAN a world; G and which are alive."""
     G, critic = WorldGenerator(worlds, generator=streams["weights of G"]), critic or {}
@@ -94,17 +113,7 @@ def play(worlds, streams, turns, strength, *, how=None, critic=None, rate_G=1, r
     (move_D, move_G), decays = movers(worlds, (D, G), (rate_D, rate_G), turns)
     more = how(strength, G, D, streams["penalty"]) if how else {}
     options = pair_of("nonsaturating") | options | more
-    steps = turns * options.get("d_steps", 1)
-    batches = (sample(worlds, BATCH, generator=streams["data"]) for _ in range(steps))
-    options |= {"optimizer_D": move_D, "optimizer_G": move_G}
-    alive = torch.ones(len(worlds.rate), dtype=torch.bool)
-    try:
-        for step in alternate(G, D, batches, lambda shape: noise(worlds, shape[1], generator=streams["z"]), **options):
-            alive = step.alive.expand(len(alive))
-            for decay in decays:
-                decay.step()
-    except FloatingPointError:
-        alive = torch.zeros_like(alive)
+    alive = to_the_end(worlds, streams, (G, D), (move_G, move_D), decays, turns, **options)
     return G, alive
 
 
