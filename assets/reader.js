@@ -101,13 +101,30 @@ addEventListener("DOMContentLoaded", () => {
   }).observe(end);
 });
 
+/* Sections far down are laid out from the first scroll, touch or key on, one after the other; all at once for a jump. */
+{
+  const left = [], show = (section) => { section.style.contentVisibility = "visible"; };
+  const next = () => {
+    if (left.length) show(left.shift());
+    if (left.length) setTimeout(next, 100);
+    else dispatchEvent(new Event("resize")); // what scrolls is asked again
+  };
+  const all = () => left.splice(0).forEach(show);
+  addEventListener("load", () => {
+    left.push(...document.querySelectorAll(".later .bd-article > section > section"));
+    for (const kind of ["scroll", "pointerdown", "keydown"]) addEventListener(kind, next, { once: true, passive: true });
+  });
+  addEventListener("click", (event) => { if (event.target.closest("a[href*='#']")) all(); }, true);
+  addEventListener("beforeprint", all);
+}
+
 /* What scrolls can be reached by the keyboard. */
 {
   const fit = () => {
-    for (const e of document.querySelectorAll(".bd-article :is(.ganlib-table, mjx-container[display], div.math)")) {
-      if (e.scrollWidth > e.clientWidth + 1) e.tabIndex = 0;
-      else e.removeAttribute("tabindex");
-    }
+    const wide = [...document.querySelectorAll(".bd-article :is(.ganlib-table, mjx-container[display], div.math)")]
+      .filter((e) => e.checkVisibility({ contentVisibilityAuto: true }));
+    const scrolls = wide.map((e) => e.scrollWidth > e.clientWidth + 1); // read all, then write: one layout
+    wide.forEach((e, i) => { if (scrolls[i]) e.tabIndex = 0; else if (e.hasAttribute("tabindex")) e.removeAttribute("tabindex"); });
   };
   addEventListener("load", () => setTimeout(fit, 300));
   addEventListener("resize", fit);

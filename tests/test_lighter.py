@@ -199,6 +199,16 @@ def test_a_page_has_its_theme_before_it_is_drawn(html):
     assert page.count("matchMedia") == 1
 
 
+def test_a_page_of_formulas_lays_out_what_is_far_down_later(html):
+    path = html / "part/page.html"
+    for formula, told in (("", 0), ("<mjx-container></mjx-container>", 1)):
+        path.write_text(PAGE.replace("<body>", f"<body>{formula}"), encoding="utf-8")
+        for _ in range(2):  # a second time changes nothing
+            lighter.lighten(html)
+            page = path.read_text(encoding="utf-8")
+            assert page.count('classList.add("later")') == page.count("if (!location.hash)") == told
+
+
 def test_the_frames_of_a_slider_are_files(html):
     frames = [picture("webp", (9 + k, 7)) for k in range(3)]
     coded = [base64.b64encode(frame).decode() for frame in frames]
@@ -255,3 +265,18 @@ def test_a_page_says_what_it_is():
     assert found.startswith("About p & more, word") and found.endswith("word …") and 150 < len(found) <= 161
     assert lighter.described(told) == told and lighter.described("<head></head>") == "<head></head>"
     assert 'name="description" content="A &quot;title&quot;"' in lighter.described(page)
+
+
+def test_the_theme_asks_all_boxes_before_it_writes(tmp_path):
+    script = tmp_path / "_static/scripts/pydata-sphinx-theme.js"
+    script.parent.mkdir(parents=True)
+    ask, boxes = "e.scrollWidth>e.clientWidth||e.scrollHeight>e.clientHeight", '["pre",".wide"].join(", ")'
+    old = f"document.querySelectorAll({boxes}).forEach(e=>{{e.tabIndex={ask}?0:-1}})"
+    script.write_text(f"a();{old};b()", encoding="utf-8")
+    for _ in range(2):  # a second time changes nothing
+        lighter.quicken(tmp_path)
+        told = script.read_text(encoding="utf-8")
+        assert told.startswith(f"a();[...document.querySelectorAll({boxes})].filter(e=>e.")
+        assert f".map(e=>[e,{ask}?0:-1]).forEach(([e,t])=>" in told
+        assert told.endswith("{e.tabIndex!==t&&(e.tabIndex=t)});b()")
+    lighter.quicken(tmp_path / "elsewhere")  # where there is none, nothing is written

@@ -34,6 +34,8 @@ GLYPH = re.compile(r"content:\s*var\(--pst-icon|font:\s*var\(--fa-font|font-fami
 THEME = 'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";'
 DARK = """    if (document.documentElement.dataset.theme === "auto" || document.documentElement.dataset.mode === "auto")
       document.documentElement.dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";"""
+# A page of formulas that is opened at its head lays out what is far down when it is wanted; at a place, at once.
+LATER = '    if (!location.hash) document.documentElement.classList.add("later");'
 INSIDE = r"""(?:"[^"]*"|'[^']*'|\((?:[^()]|\([^()]*\))*\)|[^;{}"'(])*"""  # of a declaration
 DEFINED = re.compile(rf"(?<=[{{;])\s*(--[\w-]+)\s*:{INSIDE}(?:;|(?=\}}))")
 # Scripts, and what they work on: where that is not, neither are they.
@@ -43,6 +45,11 @@ IDLE = {
     "clipboard.min": r'class="highlight',
     "copybutton": r'class="highlight',
 }
+# The theme asks each box whether it scrolls and writes the answer into it, so that every question costs a layout anew.
+BOXES = r'document\.querySelectorAll\((\["pre".*?join\(", "\))\)'
+ONE_BY_ONE = re.compile(BOXES + r"\.forEach\(e=>\{e\.tabIndex=(.*?)\?0:-1\}\)")
+AT_ONCE = r"[...document.querySelectorAll(\1)].filter(e=>e.checkVisibility({contentVisibilityAuto:!0}))"
+AT_ONCE += r".map(e=>[e,\2?0:-1]).forEach(([e,t])=>{e.tabIndex!==t&&(e.tabIndex=t)})"
 SEARCH = re.compile(r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>')
 NAME = re.compile(r"\bfa-([a-z0-9-]+)")
 NOT_ICONS = {"solid", "lg", "regular", "brands"}
@@ -298,8 +305,16 @@ def lightened(page: str, folder: Path, root: str, options: str) -> str:
     page = re.sub(r' title="Link to this (?:heading|definition|equation|image|table)"', "", page)  # its "#" says so
     page = re.sub(r"<script (?!defer)(?=[^>]*src=)", "<script defer ", page)
     page = re.sub(r"<script [^>]*documentation_options\.js[^>]*>", f"<script>{options}", page)  # inline scripts read it
-    page = page.replace(THEME, f"{THEME}\n{DARK}", 1) if DARK not in page else page
+    if DARK not in page:
+        page = page.replace(THEME, "\n".join([THEME, DARK, *([LATER] if "<mjx-container" in page else [])]), 1)
     return described(sized(framed(unmarked(spoken(page)), folder / root / "_images", root), folder))
+
+
+def quicken(book: Path):
+    """The theme's script, where it asks all boxes first whether they scroll, and then writes."""
+    script = book / "_static/scripts/pydata-sphinx-theme.js"
+    if script.exists():
+        script.write_text(ONE_BY_ONE.sub(AT_ONCE, script.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def lighten(book: Path = HTML):
@@ -313,6 +328,7 @@ def lighten(book: Path = HTML):
         new = lightened(page, path.parent, "../" * (len(path.relative_to(book).parts) - 1), options)
         if new != page:
             path.write_text(new, encoding="utf-8")
+    quicken(book)
     shutil.rmtree(book / "_static/vendor/fontawesome", ignore_errors=True)
 
 

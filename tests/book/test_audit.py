@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from test_browser import BROWSER, address, browser, each_page, each_size, each_theme, view  # noqa: F401
+from test_browser import BROWSER, WHOLE, address, browser, each_page, each_size, each_theme, view  # noqa: F401
 
 from ganlib.evidence import book_root
 
@@ -28,7 +28,8 @@ needs_lighthouse = pytest.mark.skipif(
 @each_page
 def test_axe_finds_nothing(view, page, size, theme):  # noqa: F811
     tab = view(size, theme).open(f"{page}.html")
-    tab.wait_for_timeout(400)  # what scrolls is marked a moment after the load
+    tab.evaluate(f"{WHOLE}; dispatchEvent(new Event('resize'))")
+    tab.wait_for_timeout(400)  # what scrolls is marked a moment after
     tab.evaluate(AXE.read_text(encoding="utf-8"))
     assert tab.evaluate(RUN) == []
 

@@ -1,6 +1,7 @@
 """The built book in a browser, with the network off: desktop and phone, light and dark."""
 
 import base64
+import gzip
 import json
 import os
 import re
@@ -37,10 +38,22 @@ each_chapter = pytest.mark.parametrize("page", CHAPTERS)
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """A server that does not print."""
+    """A server that does not print, and sends text packed, as hosts of pages do."""
 
     def log_message(self, *args):
         pass
+
+    def do_GET(self):
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in (".html", ".css", ".js", ".svg") or not path.is_file():
+            return super().do_GET()
+        packed = gzip.compress(path.read_bytes(), 6)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(packed)))
+        self.end_headers()
+        self.wfile.write(packed)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +206,9 @@ LOOK = r"""
 """
 
 
+WHOLE = "document.documentElement.classList.remove('later')"  # nothing waits to be laid out
+
+
 @pytest.fixture(scope="module")
 def look(view):
     """What a page looks like in one size and theme; opened and measured once, and perhaps photographed."""
@@ -202,6 +218,7 @@ def look(view):
         if (page, size, theme) not in seen:
             opened = view(size, theme)
             tab = opened.open(f"{page}.html")
+            tab.evaluate(WHOLE)
             tab.evaluate(LOADED)  # pictures far down are loaded when one comes near; here all are
             seen[page, size, theme] = {**tab.evaluate(LOOK), "console": [*opened.errors], "remote": [*opened.remote]}
             if (size, theme) in PHOTOGRAPHED:
@@ -518,6 +535,28 @@ WITH_A_PANEL = [page for page, text in SHOWN.items() if re.search(r'<div class="
 
 def test_thirteen_pages_have_a_panel():
     assert len(WITH_A_PANEL) == 13 and "intro" in WITH_A_PANEL
+
+
+@pytest.mark.parametrize("page", ["chapters/game/divergences", "chapters/evidence/claims", "chapters/glossary"])
+def test_a_link_into_a_page_shows_its_place(view, page):
+    """Also far down, where sections are laid out only when they come near."""
+    tab = view(PHONE).open(f"{page}.html")
+    places = tab.evaluate("[...document.querySelectorAll('.bd-article [id]')].map(e => e.id)")
+    for place in (places[len(places) // 2], places[-1]):
+        tab.goto("about:blank")
+        view(PHONE).open(f"{page}.html#{place}")
+        tab.wait_for_timeout(300)
+        top, bottom, below = tab.evaluate(
+            """id => { const r = document.getElementById(id).getBoundingClientRect();
+            return [r.top, r.bottom, document.documentElement.scrollHeight - scrollY - innerHeight] }""",
+            place,
+        )
+        assert -5 < bottom and top < PHONE[1] and (top < PHONE[1] / 2 or below < 5), (place, top, bottom, below)
+
+
+def test_the_theme_asks_all_boxes_before_it_writes():
+    script = (HTML / "_static/scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8")
+    assert ".forEach(([e,t])=>{e.tabIndex!==t&&(e.tabIndex=t)})" in script
 
 
 @each_size
