@@ -5,7 +5,7 @@ Modules are ranks: each imports only from ranks below it.
 ====  ==============================================  ========================================================
 rank  modules                                         what they hold
 ====  ==============================================  ========================================================
-3     ``training``, ``evidence``                      the alternating game; the evidence of the book
+3     ``training``, ``evidence``, ``properties``      the game; the evidence of the book; tests for others
 2     ``losses``, ``penalties``, ``divergences``,     functions of logits, of points, of
       ``metrics``, ``plots``, ``scrub``, ``worlds``   densities, of samples; figures; random settings
 1     ``models``, ``claims``                          networks, one file a family; settling a claim

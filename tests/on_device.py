@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 import ganlib
-from ganlib import chains, densities, divergences, em, images, losses, metrics, penalties, plots, worlds
+from ganlib import chains, densities, divergences, em, images, losses, metrics, penalties, plots, properties, worlds
 from ganlib.models import (
     MADE,
     RBM,
@@ -183,6 +183,21 @@ def slopes():
         penalty(DCCritic(generator=g), x, -x, generator=g).backward()
 
 
+def offered():
+    """Every property of the tests offered to others, on functions that have it."""
+    logits, layer = noise((5,)), torch.nn.BatchNorm1d(3).to(g.device)
+    found = [properties.check_penalty(penalties.gradient_penalty), properties.check_critic_loss(losses.wasserstein_d)]
+    found += [properties.check_generator_loss(losses.hinge_g), properties.check_gradient(torch.mean, logits)]
+    found += [properties.check_divergence(divergences.js, most=1), properties.check_layer(layer, 3)]
+    found += [properties.check_histogram(lambda x: torch.full((4,), 0.25, device=x.device))]
+    found += [properties.check_frechet(metrics.frechet_distance)]
+    found += [properties.check_kernel_distance(metrics.kernel_distance)]
+    found += [properties.check_modes(densities.ring(0.1).centres.to(g.device), 8), properties.check_runs(dict)]
+    assert isinstance(found[0], properties.Findings) and isinstance(found[0][0], properties.Finding)
+    lacking = [x for findings in found for x in findings if not x.holds]
+    assert not lacking, lacking
+
+
 def ahead():
     G, D = bed()
 
@@ -300,7 +315,22 @@ def claims():
     found.close([x[0], x[1]], [x[0], x[1]], what="x", atol=0).rate([x[0] > -1] * 16, above=0.5, what="x")
 
 
-PARTS = [laws, mixtures, machines, autoencoders, flows, bits, measures, scores, games, slopes, ahead, freezing, joint]
+PARTS = [
+    laws,
+    mixtures,
+    machines,
+    autoencoders,
+    flows,
+    bits,
+    measures,
+    scores,
+    games,
+    slopes,
+    offered,
+    ahead,
+    freezing,
+    joint,
+]
 PARTS += [pictures, stacks, convolutions, translation, reading, climbing, many_worlds, drawing, claims]
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTEST_DISAB
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("losses", "penalties", "divergences", "metrics", "em", "chains")
+MODULES = ("losses", "penalties", "divergences", "metrics", "properties", "em", "chains")
 MODULES += ("models/flow", "models/autoregressive", "models/boltzmann", "models/vae")
 PASS = 0.95
 WORKERS = os.cpu_count() or 1
