@@ -280,3 +280,10 @@ def test_the_theme_asks_all_boxes_before_it_writes(tmp_path):
         assert f".map(e=>[e,{ask}?0:-1]).forEach(([e,t])=>" in told
         assert told.endswith("{e.tabIndex!==t&&(e.tabIndex=t)});b()")
     lighter.quicken(tmp_path / "elsewhere")  # where there is none, nothing is written
+
+
+def test_space_that_nobody_sees_goes():
+    code, kept = '<code class="x{} literal{}">c</code>', "<pre>\n  kept\n\n  as it is</pre>"
+    page = f"<div>\n    <p>a\n   b</p>\n\n</div>{kept}\n\n{code.format(' docutils', ' notranslate')}"
+    shorter = f"<div>\n<p>a\nb</p>\n</div>{kept}\n{code.format('', '')}"
+    assert lighter.unmarked(page) == shorter == lighter.unmarked(shorter)

@@ -126,7 +126,7 @@ def entry_html(entry, records, faults) -> str:
     """One claim with its verdict, how far it reaches, and each piece of evidence linked to its cell."""
     reach, kind = rung(records, rebuilt="lab" in entry), CLASSES[entry["status"]]
     panel = f"proved again by the panel {entry['lab']}" if "lab" in entry else ""
-    setting = f' <small class="setting">({html.escape(entry["setting"])})</small>' if "setting" in entry else ""
+    setting = f" <small>({html.escape(entry['setting'])})</small>" if "setting" in entry else ""
     noticed = "{} of {} planted faults noticed".format(*faults) if faults else ""
     lines = []
     for record in records:
@@ -135,7 +135,7 @@ def entry_html(entry, records, faults) -> str:
     data = f'data-verdict="{kind}" data-rung="{reach}" data-page="{entry["chapter"]}"'
     return (
         f'<div class="entry" id="{entry["id"]}" {data}>'
-        f'<p class="verdict-line"><strong>{html.escape(entry["card"])}</strong>{setting} '
+        f"<p><strong>{html.escape(entry['card'])}</strong>{setting} "
         f'<span class="verdict {kind}">{VERDICTS[entry["status"]]}</span> '
         f'<span class="reach">{"; ".join(filter(None, (reach, panel, noticed)))}</span> '
         f'<a class="permanent" href="#{entry["id"]}" aria-label="Permanent link">¶</a></p>'

@@ -254,10 +254,14 @@ def framed(page: str, images: Path, root: str) -> str:
 
 
 def unmarked(page: str) -> str:
-    """The page's code without marks on what looks like plain code: names, punctuation, space, words of a signature."""
+    """The page without what nothing asks for: marks on what looks like plain code, names of classes, space."""
     mark = re.compile(r'<span class="(?:n|nn|p|w|pre)">([^<]*)</span>')
     code = re.compile(r'<pre\b.*?</pre>|<dt class="sig .*?</dt>', re.DOTALL)
-    return code.sub(lambda found: mark.sub(r"\1", found[0]), page)
+    page = code.sub(lambda found: mark.sub(r"\1", found[0]), page)
+    page = re.sub(r'(<code class="[^"]*)\bdocutils literal notranslate"', r'\1literal"', page)
+    parts = re.split(r"(<(pre|script|style|textarea)\b.*?</\2>)", page, flags=re.DOTALL)
+    del parts[2::3]  # the names of the elements whose space counts
+    return "".join(part if k % 2 else re.sub(r"\s*\n\s*", "\n", part) for k, part in enumerate(parts))
 
 
 def spoken(page: str) -> str:
