@@ -267,6 +267,16 @@ def test_a_page_says_what_it_is():
     assert 'name="description" content="A &quot;title&quot;"' in lighter.described(page)
 
 
+def test_a_page_names_its_address():
+    page = lighter.shared("<head></head>", "chapters/a.html", "https://book.example/b&c")
+    assert '<link rel="canonical" href="https://book.example/b&amp;c/chapters/a.html">' in page
+    assert 'property="og:url" content="https://book.example/b&amp;c/chapters/a.html">' in page
+    assert 'property="og:image" content="https://book.example/b&amp;c/_static/shared.png">' in page
+    assert lighter.shared(page, "other.html", "https://book.example") == page
+    picture = (lighter.ROOT / "assets" / "shared.png").read_bytes()
+    assert lighter.size(picture) == (1200, 630) and len(picture) < 80_000
+
+
 def test_the_theme_asks_all_boxes_before_it_writes(tmp_path):
     script = tmp_path / "_static/scripts/pydata-sphinx-theme.js"
     script.parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Draw the cover, assets/cover.webp: the best discriminator while the generator approaches the data."""
+"""Draw the cover and the picture of a shared link: the best discriminator while the generator approaches the data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import torch
 from ganlib import divergences, plots
 from ganlib.densities import gaussian, mixture
 
-OUT = Path(__file__).resolve().parents[1] / "assets" / "cover.webp"
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+WAY = 1.0, 0.7, 0.45, 0.2, 0.0  # still to go
 
 
-def cover():
-    """Five panels: data, generated points, the best discriminator, and the divergence it measures."""
+def cover(way=WAY, size=(9, 1.9)):
+    """A panel a stop: data, generated points, the best discriminator, and the divergence it measures."""
     plots.use()
     x = torch.linspace(-6, 9, 3001, dtype=torch.float64)
     log_p = mixture([-1.2, 1.4], [0.7, 0.9], [0.45, 0.55]).log_prob(x[:, None])
-    figure, axes = plt.subplots(1, 5, figsize=(9, 1.9), layout="constrained", sharey=True)
-    for ax, t in zip(axes, (1.0, 0.7, 0.45, 0.2, 0.0), strict=True):
+    figure, axes = plt.subplots(1, len(way), figsize=size, layout="constrained", sharey=True)
+    for ax, t in zip(axes, way, strict=True):
         far = gaussian(4.5, 0.9).log_prob(x[:, None])
         means = [(1 - t) * m + t * 4.5 for m in (-1.2, 1.4)]
         log_q = far if t == 1 else mixture(means, [0.7 + 0.2 * t, 0.9], [0.45, 0.55]).log_prob(x[:, None])
@@ -32,6 +33,13 @@ def cover():
     return figure
 
 
+def shared():
+    """The same, 1200 by 630, with the book's name."""
+    figure = cover(WAY[::2], (8, 4.2))
+    figure.suptitle("Generative models, checked", fontsize=26)
+    return figure
+
+
 if __name__ == "__main__":
-    cover().savefig(OUT, dpi=150, pil_kwargs={"lossless": True, "method": 6})
-    print(OUT, OUT.stat().st_size)
+    cover().savefig(ASSETS / "cover.webp", dpi=150, pil_kwargs={"lossless": True, "method": 6})
+    shared().savefig(ASSETS / "shared.png", dpi=150, bbox_inches=None)

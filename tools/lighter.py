@@ -289,6 +289,19 @@ def described(page: str) -> str:
     return page.replace("</head>", "\n".join(metas) + "\n</head>", 1)
 
 
+def shared(page: str, address: str, site: str) -> str:
+    """The page with its address, and a picture that is shown with a link to it; for a book that has an address."""
+    if 'rel="canonical"' in page or "</head>" not in page:
+        return page
+    own, picture = (html.escape(f"{site}/{path}") for path in (address, "_static/shared.png"))
+    lines = f'<link rel="canonical" href="{own}">', f'<meta property="og:url" content="{own}">'
+    lines += (
+        f'<meta property="og:image" content="{picture}">',
+        '<meta name="twitter:card" content="summary_large_image">',
+    )
+    return page.replace("</head>", "\n".join(lines) + "\n</head>", 1)
+
+
 def bare(markup: str) -> str:
     """Its text; a formula as it is read."""
     text = re.sub(r"<mjx-math.*?</mjx-math>|<sup>.*?</sup>", "", markup, flags=re.DOTALL)
@@ -321,8 +334,13 @@ def quicken(book: Path):
         script.write_text(ONE_BY_ONE.sub(AT_ONCE, script.read_text(encoding="utf-8")), encoding="utf-8")
 
 
-def lighten(book: Path = HTML):
-    """Every page of the built book, in place; a second time changes nothing."""
+def lighten(book: Path = HTML, site: str = ""):
+    """Every page of the built book, in place; a second time changes nothing.
+
+    Args:
+        book: its folder.
+        site: the address under which it will stand; without one, no page names its own.
+    """
     pages = {path: path.read_text(encoding="utf-8") for path in book.rglob("*.html")}
     pages = {path: page for path, page in pages.items() if "<head>" in page}
     draw_icons(book, pages.values())
@@ -330,6 +348,8 @@ def lighten(book: Path = HTML):
     one_sheet(book, pages.values())
     for path, page in pages.items():
         new = lightened(page, path.parent, "../" * (len(path.relative_to(book).parts) - 1), options)
+        if site:
+            new = shared(new, path.relative_to(book).as_posix(), site.rstrip("/"))
         if new != page:
             path.write_text(new, encoding="utf-8")
     quicken(book)
@@ -337,4 +357,4 @@ def lighten(book: Path = HTML):
 
 
 if __name__ == "__main__":
-    lighten(Path(sys.argv[1]) if sys.argv[1:] else HTML)
+    lighten(Path(sys.argv[1]) if sys.argv[1:] else HTML, os.environ.get("BOOK_URL", ""))
