@@ -187,11 +187,11 @@ CASES = [dict(zip(("task", "model", "n"), case, strict=True)) for case in (*FLOO
 def trial(case, S, g, small):
     """All draws of a case; a case that is there to be looked at is run once."""
     task, model, n = case.values()
-    turns, few = 10 if small else n, max(S // 4, 2)  # what trains is dear; the ends of a scale need no more
+    turns = 10 if small else n
     if task == "digits":
-        found = digits(model, few, g, turns)
+        found = digits(model, S, g, turns)
     elif task in ("floor", "scores"):
-        draws = few if model in ("average", "static") else S
+        draws = max(S // 4, 2) if model in ("average", "static") else S  # the ends of a scale need no more
         rows = [floor(n, g) if task == "floor" else scored(model, g) for _ in range(draws)]
         found = {column: [row[column] for row in rows] for column in rows[0]}
     else:
