@@ -212,7 +212,8 @@ def test_the_expressions_of_a_workflow_name_what_exists(path):
     known = {"github.ref", "github.token", "github.server_url", "github.repository", "github.run_id"}
     for job in content["jobs"].values():
         known |= {f"matrix.{key}" for key in job.get("strategy", {}).get("matrix", {})}
-        known |= {f"steps.{step['id']}.outputs.page_url" for step in job["steps"] if "id" in step}
+        told = {"actions/deploy-pages@v5": "page_url", "actions/configure-pages@v5": "base_url"}
+        known |= {f"steps.{step['id']}.outputs.{told[step['uses']]}" for step in job["steps"] if "id" in step}
     assert set(expressions) <= known
 
 
