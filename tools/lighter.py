@@ -294,8 +294,9 @@ def shared(page: str, address: str, site: str) -> str:
     if 'rel="canonical"' in page or "</head>" not in page:
         return page
     own, picture = (html.escape(f"{site}/{path}") for path in (address, "_static/shared.png"))
-    lines = f'<link rel="canonical" href="{own}">', f'<meta property="og:url" content="{own}">'
-    lines += (
+    lines = (
+        f'<link rel="canonical" href="{own}">',
+        f'<meta property="og:url" content="{own}">',
         f'<meta property="og:image" content="{picture}">',
         '<meta name="twitter:card" content="summary_large_image">',
     )
