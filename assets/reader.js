@@ -121,11 +121,12 @@ addEventListener("DOMContentLoaded", () => {
 /* What scrolls can be reached by the keyboard. */
 {
   const fit = () => {
-    const wide = [...document.querySelectorAll(".bd-article :is(.ganlib-table, mjx-container[display], div.math)")]
+    const wide = [...document.querySelectorAll(".bd-article :is(.ganlib-table, mjx-container[display], .math)")]
       .filter((e) => e.checkVisibility({ contentVisibilityAuto: true }));
     const scrolls = wide.map((e) => e.scrollWidth > e.clientWidth + 1); // read all, then write: one layout
     wide.forEach((e, i) => { if (scrolls[i]) e.tabIndex = 0; else if (e.hasAttribute("tabindex")) e.removeAttribute("tabindex"); });
   };
   addEventListener("load", () => setTimeout(fit, 300));
   addEventListener("resize", fit);
+  addEventListener("toggle", () => dispatchEvent(new Event("resize")), true); // a fold that opens: the theme asks, too
 }

@@ -29,7 +29,7 @@ needs_lighthouse = pytest.mark.skipif(
 def test_axe_finds_nothing(view, page, size, theme):  # noqa: F811
     tab = view(size, theme).open(f"{page}.html")
     tab.evaluate(f"{WHOLE}; dispatchEvent(new Event('resize'))")
-    tab.wait_for_timeout(400)  # what scrolls is marked a moment after
+    tab.evaluate("new Promise((after) => setTimeout(after, 400))")  # what scrolls is marked a moment after, in its time
     tab.evaluate(AXE.read_text(encoding="utf-8"))
     assert tab.evaluate(RUN) == []
 

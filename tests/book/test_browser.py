@@ -462,6 +462,27 @@ def test_a_card_opens_and_closes_by_the_keyboard(view, page):
     assert cards
 
 
+# The keyboard
+
+SCROLLS = """[...document.querySelectorAll(".bd-article *")].filter((e) => {
+  const { overflowX, overflowY } = getComputedStyle(e), moves = (flow) => flow === "auto" || flow === "scroll";
+  return (moves(overflowX) && e.scrollWidth > e.clientWidth + 1) || (moves(overflowY) && e.scrollHeight > e.clientHeight + 1);
+})"""
+FOLDS = "for (const fold of document.querySelectorAll('.bd-article details')) fold.open = true"
+SOON = "new Promise((after) => setTimeout(after, 400))"  # the theme waits .3 s before it asks what scrolls
+
+
+@each_chapter
+def test_what_scrolls_on_a_phone_is_reached_by_the_keyboard(view, page):
+    """Formulas, tables and code, those in folds, too."""
+    tab = view(PHONE).open(f"{page}.html")
+    tab.evaluate(f"{WHOLE}; {FOLDS}")
+    tab.evaluate(SOON)
+    unreached = tab.evaluate(f"{SCROLLS}.filter((e) => e.tabIndex < 0).map((e) => e.outerHTML.slice(0, 120))")
+    assert unreached == []
+    assert tab.evaluate(f"{SCROLLS}.length") > 0
+
+
 # The theme's own parts
 
 
