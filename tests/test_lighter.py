@@ -246,8 +246,10 @@ def test_a_page_can_be_heard():
     page = '<div class="s" id="pst-primary-sidebar"><summary aria-label="Toggle hidden content">Show</summary>'
     page += '<button class="btn search-button-field x" aria-label="Search">Search</button>'
     page += '<button aria-label="Menu"></button>'
+    page += '<div role="list"><div class="citation" role="doc-biblioentry">a book</div></div>'
     page += '<tr><th></th><th class="head"><p></p></th><th>1</th></tr>'
     made = lighter.spoken(page)
+    assert '<div role="list"><div class="citation" role="listitem">a book</div></div>' in made
     assert made.startswith('<div role="complementary" aria-label="Book" class="s" id="pst-primary-sidebar"><summary>')
     assert '<button class="btn search-button-field x">Search</button><button aria-label="Menu">' in made
     assert made.endswith("<tr><td></td><td></td><th>1</th></tr>") and lighter.spoken(made) == made

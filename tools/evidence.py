@@ -148,8 +148,8 @@ def claims_page(entries, found, done, rates) -> str:
     out = ["# Every claim and its verdict", "", counts(entries, done), "", guarantee(rates), ""]
     out += [
         "Each line links to the cell that settles it; what was measured there stands beside what was asked.",
-        "The word after the verdict says how far the evidence carries: from one case to every case, or to an",
-        "independent engine that agrees.",
+        "The word after the verdict says how far the evidence carries at its farthest: from one case to every case,",
+        "or to an independent engine that agrees; each line says what was asked there, of how many seeds or worlds.",
         "A claim that *holds within limits* has a line for where it ends.",
         "One that *does not hold as the source has it* has a line in which the source's form is run, and fails.",
         "The same is at hand as [claims.json](claims.json).",

@@ -265,12 +265,13 @@ def unmarked(page: str) -> str:
 
 
 def spoken(page: str) -> str:
-    """The page as a screen reader needs it: labels that say what is seen, a landmark, no heads without words."""
+    """The page as a screen reader needs it: labels that say what is seen, landmarks, lists of items, heads with words."""
     page = page.replace(' aria-label="Toggle hidden content"', "")
     page = re.sub(r'(<button[^>]*search-button-field[^>]*?) aria-label="Search"', r"\1", page)
     page = re.sub(
         r'<div (?!role)(?=[^>]*id="pst-primary-sidebar")', '<div role="complementary" aria-label="Book" ', page
     )
+    page = page.replace('role="doc-biblioentry"', 'role="listitem"')  # of the list that it stands in
     return re.sub(r"<th\b[^>]*>(?:<p></p>)?</th>", "<td></td>", page)
 
 
