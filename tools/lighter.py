@@ -265,7 +265,7 @@ def unmarked(page: str) -> str:
 
 
 def spoken(page: str) -> str:
-    """The page as a screen reader needs it: labels that say what is seen, landmarks, lists of items, heads with words."""
+    """The page as a screen reader needs it: labels that say what is seen, landmarks, lists, heads with words."""
     page = page.replace(' aria-label="Toggle hidden content"', "")
     page = re.sub(r'(<button[^>]*search-button-field[^>]*?) aria-label="Search"', r"\1", page)
     page = re.sub(

@@ -466,7 +466,8 @@ def test_a_card_opens_and_closes_by_the_keyboard(view, page):
 
 SCROLLS = """[...document.querySelectorAll(".bd-article *")].filter((e) => {
   const { overflowX, overflowY } = getComputedStyle(e), moves = (flow) => flow === "auto" || flow === "scroll";
-  return (moves(overflowX) && e.scrollWidth > e.clientWidth + 1) || (moves(overflowY) && e.scrollHeight > e.clientHeight + 1);
+  const [wide, high] = [e.scrollWidth - e.clientWidth > 1, e.scrollHeight - e.clientHeight > 1];
+  return (moves(overflowX) && wide) || (moves(overflowY) && high);
 })"""
 FOLDS = "for (const fold of document.querySelectorAll('.bd-article details')) fold.open = true"
 SOON = "new Promise((after) => setTimeout(after, 400))"  # the theme waits .3 s before it asks what scrolls
