@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from table import main
 
@@ -16,26 +18,25 @@ MODULES = ["densities", "losses.nonsaturating_d", "losses.nonsaturating_g", "met
 MODULES += ["models/mlp", "training.alternate"]
 
 
-def play(
+def samples(
     S,
     g,
     *,
+    law,
     lr_D,
     lr_G,
     loss_D=losses.nonsaturating_d,
     loss_G=losses.nonsaturating_g,
-    law=None,
+    critic=MLPCritic,
     unit=1.0,
     width=32,
     batch=64,
     turns=2500,
-    spectral=False,
     **how,
 ):
-    """Train S GANs, in the standard bed unless told otherwise; how samples sit on the modes, S values a column."""
-    law = law or ring(0.1)
+    """Train S GANs, in the standard bed unless told otherwise; what each makes, shape (S, 2500, 2)."""
     G = MLPGenerator((2, width, width, 2), seeds=S, generator=g)
-    D = MLPCritic((2, width, width), seeds=S, generator=g, spectral_norm=spectral)
+    D = critic((2, width, width), seeds=S, generator=g)
     optimizers = [
         torch.optim.Adam(net.parameters(), lr=lr, betas=(0.5, 0.999), fused=True) for net, lr in ((D, lr_D), (G, lr_G))
     ]
@@ -49,7 +50,13 @@ def play(
         for decay in decays:
             decay.step()
     with torch.no_grad():
-        made = unit * G(noise((S, 2500))).nan_to_num(nan=1e3).clamp(-1e3, 1e3)
+        return unit * G(noise((S, 2500))).nan_to_num(nan=1e3).clamp(-1e3, 1e3)
+
+
+def play(S, g, *, law=None, spectral=False, **how):
+    """How the samples of S GANs sit on the modes, S values a column."""
+    law = law or ring(0.1)
+    made = samples(S, g, law=law, critic=partial(MLPCritic, spectral_norm=spectral), **how)
     found = metrics.modes(made, law.centres, 0.1)
     return {
         "captured": [int(v) for v in found.captured],
