@@ -10,18 +10,17 @@ the package. Torch-fidelity would bring a torchvision for another torch: its for
 
 import contextlib
 import io
-import json
 import os
 import platform
 import statistics
 import sys
 import time
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from itertools import cycle, repeat
-from pathlib import Path
 from typing import NamedTuple
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -35,7 +34,6 @@ from scipy.spatial.distance import cdist
 from sklearn.mixture import GaussianMixture
 from torch import nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganlib.divergences import transport, wasserstein_1d
 from ganlib.em import Gaussians, em
@@ -43,11 +41,10 @@ from ganlib.losses import nonsaturating_d, nonsaturating_g
 from ganlib.metrics import frechet_distance, kernel_distance, neighbours
 from ganlib.models import BatchedLinear, MLPCritic, MLPGenerator
 from ganlib.training import alternate
+from tools.pretend import cells
 
 torch.set_num_threads(1)
-CHAPTERS = Path(__file__).resolve().parents[1] / "chapters"
 APART, SLOW = 1e-6, 0.9
-INSIDE = "mm", "addmm", "bmm", "baddbmm", "mv", "addmv", "dot", "linalg", "cholesky", "convolution"
 SIZES = {
     "Fréchet": ((3000, 3000, 64), (3000, 3000, 512)),
     "KID": ((1000, 1000, 64), (1000, 1000, 512)),
@@ -55,7 +52,7 @@ SIZES = {
     "precision, recall": ((1000, 1000, 64), (1000, 1000, 512)),
     "W1 on a line": ((1000, 1000, 1), (10_000, 7000, 1)),
     "exact W1": ((100, 100, 2), (400, 400, 2)),
-    "EM": ((1000, 4, 2), (10_000, 8, 2), (5000, 10, 20)),
+    "EM": ((1000, 4, 2), (3000, 8, 2), (2000, 10, 20)),
     "games": ((1, 32, 64), (64, 32, 64)),
 }
 
@@ -75,7 +72,7 @@ def settle(comparison, seconds):
     gap = apart(ours(), theirs())
     *medians, ratio = race([ours, theirs], seconds)
     one, two = (1e3 * median for median in medians)
-    print(f"{what:38} {other:24} apart {gap:5.0e} {one:9.2f} ms {two:9.2f} ms  ratio {ratio:5.2f}", flush=True)
+    print(f"{what:40} {other:24} apart {gap:5.0e} {one:9.2f} ms {two:9.2f} ms  ratio {ratio:5.2f}", flush=True)
     return gap <= APART and ratio >= SLOW
 
 
@@ -95,11 +92,15 @@ def race(contenders, seconds):
     while len(rounds) < 3 or time.process_time() - start < seconds:
         took = [0.0, 0.0]
         for i in (0, 1) if len(rounds) % 2 else (1, 0):
-            began = time.process_time()
-            contenders[i]()
-            took[i] = time.process_time() - began
+            took[i] = seconds_of(contenders[i])
         rounds.append((*took, took[1] / took[0]))
     return [statistics.median(column) for column in zip(*rounds, strict=True)]
+
+
+def seconds_of(function, *arguments):
+    began = time.process_time()
+    function(*arguments)
+    return time.process_time() - began
 
 
 def comparisons(sizes):
@@ -353,35 +354,42 @@ def turns(games, number=10):
 # A chapter
 
 
-class Watch(TorchDispatchMode):
-    """CPU seconds inside products of matrices, convolutions and decompositions."""
+def chapter(page, seconds=9):
+    """The share of BLAS in the time of a page's first cells, which take so many seconds or a little more.
 
-    seconds = 0.0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        began, result = time.process_time(), func(*args, **(kwargs or {}))
-        if func.overloadpacket.__name__.strip("_").startswith(INSIDE):
-            self.seconds += time.process_time() - began
-        return result
-
-
-def chapter(page):
-    """Play a page twice, under the watch and without it: the share of BLAS in its time."""
-    watch, seconds = Watch(), []
-    for over in (watch, contextlib.nullcontext()):
-        began = time.process_time()
-        with over, contextlib.redirect_stdout(io.StringIO()):
-            play(CHAPTERS / f"{page}.ipynb")
-        seconds.append(time.process_time() - began)
-    print(f"{page}: {seconds[1]:.1f} s, {watch.seconds / seconds[1]:.0%} of it inside BLAS, LAPACK and oneDNN")
+    They are played again to count their products of matrices, and then each kind of product is timed alone.
+    """
+    played, space, whole = [], {}, 0.0
+    with contextlib.redirect_stdout(io.StringIO()):
+        for _, code in cells(f"chapters/{page}.ipynb"):
+            if whole < seconds:
+                played.append(code)
+                whole += seconds_of(exec, code, space)
+        with counted("mm", "bmm", "addmm", "baddbmm") as seen:
+            exec("\n".join(played), {})
+    inside = sum(times * alone(*product) for product, times in seen.items())
+    print(f"{page}, {len(played)} cells: {whole:.1f} s, {inside / whole:.0%} of it inside BLAS")
 
 
-def play(notebook):
-    """Run its code cells in order, without a kernel."""
-    space = {"__name__": "__main__"}
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        if cell["cell_type"] == "code" and "setup" not in cell["metadata"].get("tags", []):
-            exec("".join(cell["source"]), space)
+def alone(name, dtype, *shapes):
+    """CPU seconds of a product."""
+    arguments = [torch.ones(shape, dtype=dtype) for shape in shapes]
+    return statistics.median(seconds_of(getattr(torch.ops.aten, name), *arguments) for _ in range(9))
+
+
+@contextlib.contextmanager
+def counted(*products):
+    """How often each product of matrices is taken, backward ones too, by its name, dtype and shapes."""
+    seen, library = Counter(), torch.library.Library("aten", "IMPL")
+
+    def product(name, *arguments, **how):
+        seen[name, arguments[0].dtype, *(t.shape for t in arguments)] += 1
+        return getattr(torch.ops.aten, name).out(*arguments, **how, out=arguments[0].new_empty(0))
+
+    for name in products:
+        library.impl(name, partial(product, name), "CPU")
+    yield seen
+    library._destroy()
 
 
 def cpu():
@@ -392,10 +400,10 @@ def cpu():
         return platform.processor() or "unknown"
 
 
-def main(seconds=2):
+def main(seconds=1.5):
     print(f"torch {torch.__version__}, SciPy {scipy.__version__}; {cpu()}; {torch.get_num_threads()} thread; CPU time")
     named = [f"{each.what}: {each.other}" for each in comparisons(SIZES) if not settle(each, seconds)]
-    chapter("game/cures")
+    chapter("game/saturation")
     print(f"{time.process_time():.0f} s in all")
     sys.exit("\n".join([f"apart by more than {APART:g}, or a ratio below {SLOW:g}:", *named]) if named else 0)
 

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "benchmarks"))
 
@@ -79,3 +80,13 @@ def test_an_oracle_that_is_missing_is_told_and_left_out(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "prdc", None)
     assert gaps("precision to coverage") == []
     assert capsys.readouterr().out == "skipped: import of prdc halted; None in sys.modules\n"
+
+
+@pytest.mark.filterwarnings("ignore:Warning only once")
+def test_products_of_matrices_are_counted_backward_too_until_the_end():
+    x, y = torch.ones(2, 3, requires_grad=True), torch.ones(3, 4)
+    with bench.counted("mm") as seen:
+        (x @ y).sum().backward()
+    assert seen == {("mm", torch.float32, (2, 3), (3, 4)): 1, ("mm", torch.float32, (2, 4), (4, 3)): 1}
+    assert torch.equal(x.grad, torch.full((2, 3), 4.0))
+    assert torch.equal(x @ y, torch.full((2, 4), 3.0)) and seen.total() == 2
