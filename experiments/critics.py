@@ -22,7 +22,7 @@ CRITICS = {
 }
 PAIRS = ["shift 1", "shift 2", "shift 4", "fold", "ring"]
 CASES = [{"pair": pair, "critic": critic} for pair in PAIRS for critic in CRITICS]
-MODULES = ["densities", "divergences", "losses.wasserstein_d", "models/mlp", "penalties"]
+MODULES = ["densities", "divergences.transport", "losses.wasserstein_d", "models/mlp", "penalties"]
 
 
 def clouds(pair, S, g):

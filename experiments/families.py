@@ -25,8 +25,9 @@ from ganlib.training import alternate
 
 TURNS, BATCH, CHAIN = 2000, 64, 100
 LAW, CELLS, HALF = ring(0.1), 256, 3.2  # MADE sees a point of the plane as 2 times 8 bits: its cell
-MODULES = ["densities", "em", "images", "losses.nonsaturating_d", "losses.nonsaturating_g", "metrics", "models/_drawn"]
-MODULES += ["models/autoregressive", "models/flow", "models/judge", "models/mlp", "penalties", "training.alternate"]
+MODULES = ["densities", "em", "images", "losses.nonsaturating_d", "losses.nonsaturating_g"]
+MODULES += ["metrics.frechet_distance", "metrics.modes", "models/_drawn", "models/autoregressive", "models/flow"]
+MODULES += ["models/judge", "models/mlp", "penalties", "training.alternate"]
 
 
 class Data:

@@ -31,7 +31,7 @@ GENERATORS = {
 }
 CASES = [{"generator": generator, "game": game} for generator in GENERATORS for game in GAMES]
 MODULES = [f"losses.{game}_{player}" for game in ("nonsaturating", "wasserstein") for player in "dg"]
-MODULES += ["densities", "divergences", "metrics.modes", "models/mlp", "penalties", "training.alternate"]
+MODULES += ["densities", "divergences.transport", "metrics.modes", "models/mlp", "penalties", "training.alternate"]
 
 
 def network(sizes, activation, S, g):

@@ -31,7 +31,8 @@ ORDER = ["WGAN-GP, 3 steps", "non-saturating, 1 step", "clipped, 3 steps", "WGAN
 ORDER += ["non-saturating, 3 steps", "WGAN-GP, 5 steps"]
 CASES = [{"game": game, "draw": number} for number in (0, 1) for game in ORDER]
 MODULES = [f"losses.{game}_{player}" for game in ("nonsaturating", "wasserstein") for player in "dg"]
-MODULES += ["densities", "divergences", "metrics.modes", "models/mlp", "penalties", "training.alternate", "worlds"]
+MODULES += ["densities", "divergences.transport", "metrics.modes", "models/mlp", "penalties"]
+MODULES += ["training.alternate", "worlds"]
 
 
 def restrained(name, weight, bound, g):
