@@ -22,15 +22,31 @@ def read(name: str) -> dict[str, list]:
     if not path.exists():
         there = ", ".join(sorted(p.stem for p in FOLDER.glob("*.csv"))) or "none"
         raise ValueError(f"expected a stored table, got {name!r}; there are: {there}")
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    rows = list(csv.DictReader(lines))
+    rows = _rows(path)
     return {column: [_value(row[column]) for row in rows] for column in rows[0]}
+
+
+def published() -> list[dict]:
+    """Numbers as papers print them, typed by hand into ``published.csv``: one dict a number.
+
+    Its keys are ``paper`` (a key of the bibliography), ``table``, ``row``, ``column``, ``value``, ``error`` (of the
+    mean), ``runs``, ``samples``, ``protocol`` and ``seen``; what is not printed is empty text.
+
+    >>> [p["value"] for p in published() if p["row"] == "PacGAN2" and p["column"] == "ring modes"]
+    [7.9]
+    """
+    return [{key: _value(text) for key, text in row.items()} for row in _rows(FOLDER.parent / "published.csv")]
 
 
 def origin(name: str) -> dict[str, str]:
     """How a stored table was made: the lines above it."""
     lines = (FOLDER / f"{name}.csv").read_text(encoding="utf-8").splitlines()
     return dict(line[2:].split(": ", 1) for line in lines if line.startswith("# "))
+
+
+def _rows(path):
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    return list(csv.DictReader(lines))
 
 
 def _value(text):
