@@ -43,11 +43,12 @@ def where(record) -> str:
 def measured(record) -> str:
     """What was measured and what was asked, in words."""
     first = ": ".join(filter(None, (record["what"].rstrip(","), record["figures"])))
-    return "; ".join(filter(None, (first, f"asked: {record['bound']}")))
+    asked = re.sub(r"in (more|fewer) than (\S+ %) of \d+ \w+", r"\1 than \2", record["bound"])  # how many stands before
+    return "; ".join(filter(None, (first, f"asked: {asked}")))
 
 
 def link(record) -> str:
-    return f'<a href="{where(record)}">{html.escape(measured(record))}</a>'
+    return f'<a href="{where(record)}">{html.escape(measured(record), quote=False)}</a>'
 
 
 def title(page: str) -> str:
@@ -126,19 +127,19 @@ def entry_html(entry, records, faults) -> str:
     """One claim with its verdict, how far it reaches, and each piece of evidence linked to its cell."""
     reach, kind = rung(records, rebuilt="lab" in entry), CLASSES[entry["status"]]
     panel = f"proved again by the panel {entry['lab']}" if "lab" in entry else ""
-    setting = f" <small>({html.escape(entry['setting'])})</small>" if "setting" in entry else ""
-    noticed = "{} of {} planted faults noticed".format(*faults) if faults else ""
+    setting = f" <small>({html.escape(entry['setting'], quote=False)})</small>" if "setting" in entry else ""
+    noticed = "{} of {} faults noticed".format(*faults) if faults else ""
     lines = []
     for record in records:
-        said = "" if record["role"] == "card" else f"<em>{html.escape(entry[record['role']])}</em> "
+        said = "" if record["role"] == "card" else f"<em>{html.escape(entry[record['role']], quote=False)}</em> "
         lines.append(f"<li>{said}{link(record)}</li>")
     data = f'data-verdict="{kind}" data-rung="{reach}" data-page="{entry["chapter"]}"'
     return (
         f'<div class="entry" id="{entry["id"]}" {data}>'
-        f"<p><strong>{html.escape(entry['card'])}</strong>{setting} "
+        f"<p><strong>{html.escape(entry['card'], quote=False)}</strong>{setting} "
         f'<span class="verdict {kind}">{VERDICTS[entry["status"]]}</span> '
         f'<span class="reach">{"; ".join(filter(None, (reach, panel, noticed)))}</span> '
-        f'<a class="permanent" href="#{entry["id"]}" aria-label="Permanent link">¶</a></p>'
+        f'<a href="#{entry["id"]}" aria-label="Permanent link">¶</a></p>'
         f"<ul>{''.join(lines)}</ul></div>"
     )
 
