@@ -112,12 +112,13 @@ def wasserstein_1d(x: Tensor, y: Tensor) -> Tensor:
     if not (x.isfinite().all() and y.isfinite().all()):
         raise ValueError("expected finite numbers, got NaN or infinity")
     x, y = (s if s.is_floating_point() else s.to(torch.get_default_dtype()) for s in (x, y))
-    t = torch.cat([x, y], -1).sort(-1).values  # (..., n + m)
-    inner = t[..., :-1].contiguous()
-    below_x, below_y = (
-        torch.searchsorted(s.sort(-1).values, inner, right=True).to(t) / s.shape[-1] for s in (x, y)
-    )  # the distribution functions between one point and the next
-    return ((below_x - below_y).abs() * t.diff(dim=-1)).sum(-1)
+    n, m = x.shape[-1], y.shape[-1]
+    if n == m:
+        return (x.sort(-1).values - y.sort(-1).values).abs().mean(-1)
+    t, order = torch.cat([x, y], -1).sort(-1)  # (..., n + m)
+    below = (order < n).cumsum(-1)[..., :-1] * (n + m)  # points of x up to one point, before the next
+    gap = (below - n * torch.arange(1, n + m, device=t.device)).abs()  # nm times that of the distribution functions
+    return (gap * t.diff(dim=-1)).sum(-1) / (n * m)
 
 
 class Transport(NamedTuple):

@@ -56,7 +56,7 @@ FAULTS = [
     ("divergences", "total_variation", ".abs() / 2, x)", ".abs(), x)", ML),
     ("divergences", "gaussian_entropy", "math.pi * math.e) + _log(sd)", "math.pi * math.e) - _log(sd)", ML),
     ("divergences", "gaussian_kl", "/ (2 * sd_q**2) - 0.5", "/ sd_q**2 - 0.5", ML),
-    ("divergences", "wasserstein_1d", "(below_x - below_y).abs()", "(below_x + below_y).abs()", ML),
+    ("divergences", "wasserstein_1d", "(below - n * torch.arange", "(below + n * torch.arange", ML),
     ("metrics", "modes", "distance <= 3 * sd", "distance <= sd", EVALUATION),
     ("metrics", "frechet_distance", "spread - 2 * overlap", "spread - overlap", EVALUATION),
     ("metrics", "inception_score", "_entropy(p).mean(-1)).exp()", "_entropy(p).sum(-1)).exp()", EVALUATION),
