@@ -98,8 +98,13 @@ FILTER = """<script>
 document.addEventListener("DOMContentLoaded", () => {
   const picks = [...document.querySelectorAll("#filter select")], entries = [...document.querySelectorAll(".entry")];
   const count = document.querySelector("#filter output");
+  const said = {  // what an entry shows, read back
+    verdict: (e) => e.querySelector(".verdict").classList[1],
+    rung: (e) => e.querySelector(".reach").textContent.split(";")[0],
+    page: (e) => e.querySelector("li a").getAttribute("href").slice(3).split(".html")[0],
+  };
   const show = () => {
-    for (const e of entries) e.hidden = picks.some(p => p.value && e.dataset[p.name] !== p.value);
+    for (const e of entries) e.hidden = picks.some(p => p.value && said[p.name](e) !== p.value);
     count.textContent = entries.filter(e => !e.hidden).length + " of " + entries.length + " shown";
   };
   document.querySelector("#filter").hidden = false;
@@ -133,9 +138,8 @@ def entry_html(entry, records, faults) -> str:
     for record in records:
         said = "" if record["role"] == "card" else f"<em>{html.escape(entry[record['role']], quote=False)}</em> "
         lines.append(f"<li>{said}{link(record)}</li>")
-    data = f'data-verdict="{kind}" data-rung="{reach}" data-page="{entry["chapter"]}"'
     return (
-        f'<div class="entry" id="{entry["id"]}" {data}>'
+        f'<div class="entry" id="{entry["id"]}">'
         f"<p><strong>{html.escape(entry['card'], quote=False)}</strong>{setting} "
         f'<span class="verdict {kind}">{VERDICTS[entry["status"]]}</span> '
         f'<span class="reach">{"; ".join(filter(None, (reach, panel, noticed)))}</span> '

@@ -255,7 +255,7 @@ def framed(page: str, images: Path, root: str) -> str:
 
 def unmarked(page: str) -> str:
     """The page without what nothing asks for: marks on what looks like plain code, names of classes, space."""
-    mark = re.compile(r'<span class="(?:n|nn|p|w|pre)">([^<]*)</span>')
+    mark = re.compile(r'<span class="(?:n|nn|p|w|pre|sig-paren)">([^<]*)</span>')
     code = re.compile(r'<pre\b.*?</pre>|<dt class="sig .*?</dt>', re.DOTALL)
     page = code.sub(lambda found: mark.sub(r"\1", found[0]), page)
     page = re.sub(r'(<code class="[^"]*)\bdocutils literal notranslate"', r'\1literal"', page)

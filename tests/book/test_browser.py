@@ -576,6 +576,26 @@ def test_a_link_into_a_page_shows_its_place(view, page):
         assert -5 < bottom and top < PHONE[1] and (top < PHONE[1] / 2 or below < 5), (place, top, bottom, below)
 
 
+def settled():
+    """Of each settled claim: its verdict, how far it reaches, and its page."""
+    claims = json.loads((HTML / "chapters/evidence/claims.json").read_text(encoding="utf-8"))
+    return [(c["verdict"], c["rung"], c["page"]) for c in claims if c["evidence"]]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2], ids=["verdict", "rung", "page"])
+def test_claims_are_chosen_by_what_they_show(view, place):
+    tab = view().open("chapters/evidence/claims.html")
+    told, chosen = settled(), tab.locator("#filter select").nth(place)
+    choices = chosen.evaluate("e => [...e.options].slice(1).map(o => [o.value, o.textContent])")
+    values = {value: value for value, _ in choices} if place else {value: text for value, text in choices}
+    assert set(values.values()) == {claim[place] for claim in told} and len(choices) > 3
+    for value, meant in values.items():
+        chosen.select_option(value)
+        assert tab.locator(".entry:visible").count() == sum(claim[place] == meant for claim in told)
+    chosen.select_option("")
+    assert tab.locator("#filter output").inner_text() == f"{len(told)} of {len(told)} shown"
+
+
 def test_the_theme_asks_all_boxes_before_it_writes():
     script = (HTML / "_static/scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8")
     assert ".forEach(([e,t])=>{e.tabIndex!==t&&(e.tabIndex=t)})" in script
