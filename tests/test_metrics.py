@@ -261,6 +261,50 @@ def test_metrics_are_computed_in_float64_without_a_graph():
 # Limit
 
 
+def with_pivots(*sizes, n=9):
+    """Points whose Gram matrix has a root with these pivots, and whole numbers under the diagonal's place."""
+    q = np.linalg.qr(sample((n, len(sizes)), 5))[0]
+    return torch.from_numpy(q @ (np.diag(sizes) + np.triu(np.full((len(sizes),) * 2, 0.25), 1)))
+
+
+WELL, ILL = with_pivots(1.7, 0.9, 2.1e-3), with_pivots(1.7, 0.9, 1.4e-3)
+EQUAL = torch.tensor(
+    [[1.0, 1.0, 2.0], [2.0, 2.0, 5.0], [3.0, 3.0, 7.0], [5.0, 5.0, 1.0]]
+).double()  # no root of Cholesky
+
+
+@pytest.mark.parametrize(
+    ("a", "reflected"),
+    [
+        (WELL, 0),
+        (ILL, 1),
+        (EQUAL, 1),
+        (torch.stack([WELL, ILL]), 1),
+        (torch.stack([ILL, WELL]), 1),
+        (torch.stack([with_pivots(1.5, 0.4, 0.8, n=4), EQUAL]), 1),
+        (WELL[:3], 0),
+    ],
+)
+def test_a_gram_matrix_is_trusted_as_far_as_its_pivots_allow(a, reflected, monkeypatch):
+    asked, qr = [], torch.linalg.qr
+    monkeypatch.setattr(torch.linalg, "qr", lambda *args, **how: asked.append(args) or qr(*args, **how))
+    root = metrics._compact(a)
+    assert len(asked) == reflected and root.shape[-2:] == (3, 3)
+    torch.testing.assert_close(root.mT @ root, a.mT @ a, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_points_pass_as_they_are_and_only_finite_ones(bad):
+    x = torch.from_numpy(sample((7, 3), 1)).float()
+    assert (metrics._points(x) == x.double()).all() and metrics._points(x).dtype == torch.float64
+    large = torch.full((4, 2), 1e308, dtype=torch.float64)  # finite, but their sum is not
+    assert (metrics._points(large) == large).all()
+    for also in (0.5, -bad):
+        x[2, 1], x[4, 0] = bad, also
+        with pytest.raises(ValueError, match="expected finite points"):
+            metrics._points(x)
+
+
 def test_a_far_offset_does_not_change_the_frechet_distance():
     x, y = correlated(40, 3, 1), 0.6 * correlated(31, 3, 2)
     # 1e6 + x is rounded to 1e-10
@@ -533,6 +577,48 @@ def test_the_edge_of_a_ball_belongs_to_it():
     real, fake = np.array([[0.0], [-50.0]]), np.array([[2.0], [4.0], [100.0]])  # balls of radius 2, 2 and 96
     assert call("neighbours", real, fake, k=1).recall == 0.5
     assert call("neighbours", fake, real, k=1).precision == 0.5
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_edge_of_a_ball_belongs_to_it_where_a_product_rounds(seed):
+    v, far = sample(3, seed), 10 + sample((3, 3), seed + 30)
+    real, fake = np.array([0 * v, v, far[0]]), np.array([-v, -far[1], -far[2]])  # the ball about 0 reaches to v, and -v
+    assert call("neighbours", real, fake, k=1).precision.item() == pytest.approx(1 / 3, rel=1e-12)
+
+
+def test_neighbours_on_a_lattice_are_counted_as_by_hand():
+    real, fake = (np.round(2 * sample((n, 3), seed)) for n, seed in ((31, 20), (24, 21)))
+    found = [v.item() for v in call("neighbours", real, fake, k=2)]
+    assert found == pytest.approx(neighbours_by_hand(real, fake, 2), rel=1e-12)
+
+
+def test_neighbours_take_distances_one_by_one_only_where_a_product_cannot_tell(monkeypatch):
+    taken, one_by_one = [], metrics._distances
+    monkeypatch.setattr(metrics, "_distances", lambda x, y: taken.append(len(x)) or one_by_one(x, y))
+    x, y = sample((31, 3), 20), sample((24, 3), 21)
+    call("neighbours", x, y)
+    assert taken == []
+    call("neighbours", x, x[:20])  # a copy lies on the edges of the balls that reach to its original
+    assert taken == [31, 31, 20]
+
+
+@pytest.mark.parametrize("scale", [0.02, 70.0])
+def test_what_a_product_cannot_tell_is_bounded_by_the_longest_point(scale):
+    x, y = sample((31, 3), 20), scale * sample((24, 3), 21)
+    longest = max((points**2).sum(1).max() for points in (x, y))
+    found = metrics._rounding(*map(torch.from_numpy, (x, y)))
+    assert found.item() == pytest.approx(16 * (3 + 8) * 2.0**-52 * longest, rel=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_squares_by_a_product_are_off_by_less_than_their_bound(k):
+    x, y = (torch.from_numpy(sample((60, 16), seed)) + 3 for seed in (1, 2))
+    pairs = zip(metrics._beyond(metrics._squares, x, y, k), metrics._beyond(squares_by_hand, x, y, k), strict=True)
+    assert max((there - here).abs().max() for here, there in pairs) < metrics._rounding(x, y)
+
+
+def squares_by_hand(x, y):
+    return (x.unsqueeze(-2) - y.unsqueeze(-3)).square().sum(-1)
 
 
 @pytest.mark.parametrize("k", [0, 12, 15])

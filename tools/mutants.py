@@ -73,8 +73,25 @@ EQUIVALENT = {
         "if centres.dim() != 2 or x.shape[-1] != centres.shape[[ -> -]1] or (not sd > 0):",
     ],
     "any bound that is never reached": [
-        f"plan = ot.emd([1 / n] * n, [1 / m] * m, costs.numpy(), numItermax=[10000000 -> {other}])"
+        f"plan = ot.emd([1 / n] * n, [1 / m] * m, costs, numItermax=[10000000 -> {other}])"
         for other in (10000001, 9999999, 20000000)
+    ],
+    "what is not finite leaves neither a sum nor a mean": [
+        "if not np.isfinite(costs.[sum -> mean]()):",
+        "if not (x.[sum -> mean]().isfinite() or x.isfinite().all()):",
+    ],
+    "the sum is only quicker": [
+        "if not [(x.sum().isfinite() or x.isfinite().all() -> x.isfinite().all(]):",
+    ],
+    "here both clouds have as many points": [
+        "plan[pairs] = 1 / [n -> m]",
+    ],
+    "distances are those from any centre": [
+        "centre = real.[mean -> sum](-2, keepdim=True)",
+        "centre = [real -> fake].mean(-2, keepdim=True)",
+    ],
+    "a gap that is just the bound is told either way": [
+        "if min((gap.abs().min() for gap in beyond)) <[= -> ] _rounding(x, y):",
     ],
     "every caller says how many": [
         *(f"def _points(x, least=[2 -> {other}]):" for other in (1, 3, 4)),
@@ -87,15 +104,13 @@ EQUIVALENT = {
     "a bound that no sum of probabilities meets": [
         "if p.min() < 0 or (p.sum(-1) - 1).abs().max() >[ -> =] 0.0001:",
     ],
-    "both samples have one number of features": [
-        "return (a @ b.mT / [a -> b].shape[-1] + 1) ** 3",
-    ],
-    "distances within a sample are symmetric": [
-        "in_real = between <= _distances(real, real).kthvalue(k + 1, -[1 -> 2]).values.unsqueeze(-1)",
-        "in_fake = between <= _distances(fake, fake).kthvalue(k + 1, -[1 -> 2]).values.unsqueeze(-2)",
+    "both samples have one number of features, and one precision": [
+        "return 16 * ([x -> y].shape[-1] + 8) * torch.finfo(x.dtype).eps * largest",
+        "return 16 * (x.shape[-1] + 8) * torch.finfo([x -> y].dtype).eps * largest",
+        "return (a @ b.mT).div_([a -> b].shape[-1]).add_(1).pow_(3)",
     ],
     "the triangle of a square matrix has its shape and its Gram matrix": [
-        "return torch.linalg.qr(a, mode='r').R if a.shape[-2] >[ -> =] a.shape[-1] else a",
+        "if a.shape[-2] <[= -> ] a.shape[-1]:",
     ],
     "lists of one length by construction": [
         "for k, (before, after) in enumerate(zip(degrees, [*degrees[1:], place], strict=[True -> False])):",
