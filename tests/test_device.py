@@ -45,7 +45,7 @@ FAULTS = [
     ("images", "-1, -1⟦, device=labels.device⟧)", "stacks"),
     ("metrics", "device=device, dtype=torch.float64)⟦.cpu()⟧", "scores"),
     ("metrics", "x = x.detach()⟦.cpu()⟧.double()", "scores"),
-    ("divergences", "x.detach()⟦.cpu()⟧.double(), y.detach()", "measures"),
+    ("divergences", "points.detach()⟦.cpu()⟧.double().numpy()", "measures"),
     ("penalties", "generator = torch.Generator(⟦real.device⟧)", "slopes"),
     ("penalties", "⟦device=real.device, ⟧dtype=real.dtype", "slopes"),
     ("properties", "torch.randn(n, 3, **at)\n    fake = real + 1 + torch.rand(n, 3⟦, **at⟧)", "offered"),
