@@ -1,7 +1,8 @@
 """Tables of runs too long for a page, made by the scripts in ``experiments/`` and shipped with the package.
 
 A table is CSV under a few lines ``# key: value`` that say how it was made: command, seeds, versions, hardware, seconds,
-and a hash of the ``ganlib`` modules whose code it rests on.
+and a hash of the ``ganlib`` modules whose code it rests on. ``stands for`` names the code that made the rows where the
+present one gives the same numbers, and the test that shows it.
 """
 
 from __future__ import annotations
