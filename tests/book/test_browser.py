@@ -680,7 +680,8 @@ def test_pages_read_to_their_end_are_marked_and_forgotten(browser, address):
         tab.locator("#summary").scroll_into_view_if_needed()
         tab.locator("nav.bd-links a.read").wait_for()
         tab = opened.open("intro.html")
-        assert [a.strip() for a in tab.locator("nav.bd-links a.read").all_inner_texts()] == ["17. Cures"]
+        read = tab.locator("nav.bd-links a.read").all_inner_texts()
+        assert [re.sub(r"^\d+\. ", "", a.strip()) for a in read] == ["Cures"]  # its number is the contents' affair
         tab.get_by_role("button", name="1 read; forget").click()
         assert tab.locator("nav.bd-links a.read").count() == 0
         assert opened.errors == []
