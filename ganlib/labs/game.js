@@ -56,6 +56,13 @@
   }
   Object.assign(ganlab, { sample, modes, interval, clouds });
 
+  // D's field on the plane is a picture of m × m cells, from the top.
+  const m = 24;
+  const cells = (size) => Float64Array.from({ length: 2 * m * m }, (_, k) => {
+    const i = k >> 1, at = ((k & 1 ? Math.floor(i / m) : i % m) + 0.5) * (2 * size / m) - size;
+    return k & 1 ? -at : at;
+  });
+
   const percent = (v) => `${Math.round(100 * v)} %`;
 
   ganlab.labs.game = {
@@ -80,12 +87,17 @@
       });
       const clip = state.bound.startsWith("clipped") ? 0.05 : 0;
       const log = { at: [], lossD: [], lossG: [], kept: [], near: [] };
-      let turn = 0, last = {};
+      const veil = ganlab.make("canvas", { width: m, height: m }).getContext("2d"), shade = veil.createImageData(m, m);
+      const nodes = cells(cloud.size), some = sample(state.data, 300, new ganlab.Rng(7), drawn);
+      let turn = 0;
       const plane = ui.plot("The plane: data, generated points, what D says of each place, and where it sends 40 of the points", 330);
       const curves = ui.plot("Losses of D and G", 150), counts = cloud.centres && ui.plot("Modes kept and points near a mode", 150);
       plane.view = [-cloud.size, cloud.size, -cloud.size, cloud.size];
       plane.canvas.style.maxWidth = "420px";
-      const made = (game) => game.G.forward(game.shown, 400).out;
+      const made = (game) => { // once a turn
+        if (game.at !== turn) Object.assign(game, { at: turn, points: game.G.forward(game.shown, 400).out });
+        return game.points;
+      };
       const look = (game) => modes(made(game), cloud);
       if (state.data === "by hand") {
         plane.canvas.style.touchAction = "none"; plane.canvas.style.cursor = "crosshair";
@@ -123,17 +135,14 @@
         },
 
         draw() {
-          const game = games[0], c = plane.begin(), size = cloud.size, hue = colours(plane.canvas), m = 36;
-          const nodes = new Float64Array(2 * m * m);
-          for (let i = 0; i < m * m; i++) { nodes[2 * i] = ((i % m) + 0.5) * (2 * size / m) - size; nodes[2 * i + 1] = (Math.floor(i / m) + 0.5) * (2 * size / m) - size; }
-          const level = game.D.forward(nodes, m * m, false).out, sorted = Float64Array.from(level).sort();
-          const low = sorted[0], high = sorted[m * m - 1], step = plane.x(2 * size / m) - plane.x(0), rise = plane.y(0) - plane.y(2 * size / m);
-          for (let i = 0; i < m * m; i++) {
-            c.fillStyle = hue.critic; c.globalAlpha = (0.5 * (level[i] - low)) / (high - low || 1);
-            c.fillRect(plane.x(nodes[2 * i]) - step / 2, plane.y(nodes[2 * i + 1]) - rise / 2, step + 0.5, rise + 0.5);
-          }
-          c.globalAlpha = 1;
-          const real = state.data === "by hand" ? Float64Array.from(drawn.flat()) : sample(state.data, 300, new ganlab.Rng(7), drawn);
+          const game = games[0], c = plane.begin(), size = cloud.size, hue = colours(plane.canvas);
+          const level = game.D.forward(nodes, m * m, false).out, low = Math.min(...level), high = Math.max(...level);
+          for (let i = 0; i < m * m; i++) shade.data[4 * i + 3] = (127 * (level[i] - low)) / (high - low || 1);
+          veil.putImageData(shade, 0, 0);
+          veil.globalCompositeOperation = "source-in"; veil.fillStyle = hue.critic; veil.fillRect(0, 0, m, m);
+          veil.globalCompositeOperation = "source-over";
+          c.drawImage(veil.canvas, plane.x(-size), plane.y(size), plane.x(size) - plane.x(-size), plane.y(-size) - plane.y(size));
+          const real = state.data === "by hand" ? Float64Array.from(drawn.flat()) : some;
           const points = made(game), few = points.slice(0, 80), tape = game.D.forward(few, 40, false);
           const rule = ganlab.losses[state.loss], push = Float64Array.from(tape.out, (t) => (rule.pair ? -rule.pair(-t)[1] : rule.made(t)[1]));
           const slope = game.D.backward(tape, push, { learn: false });

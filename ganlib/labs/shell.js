@@ -155,19 +155,22 @@ ganlab.mount = function (root) {
   };
   const fail = (error) => { pause(); trouble.textContent = `${error.message}. Press “${again.textContent}”.`; };
   const pause = () => { playing = false; play.textContent = "Play"; play.setAttribute("aria-pressed", "false"); };
-  const frame = () => {
+  // Turns and the picture of them are two tasks, so that a touch never waits for both.
+  const turns = () => {
     asked = 0;
     if (!playing || !seen || !root.isConnected) return;
+    let more = true;
     try {
-      const until = performance.now() + 8;
-      let more = true;
+      const until = performance.now() + 6;
       for (let k = 0; more && k < (state.speed ?? 1) && performance.now() < until; k++) more = run.turn();
-      show();
-      if (!more) return pause();
     } catch (error) { return fail(error); }
-    asked = requestAnimationFrame(frame);
+    asked = requestAnimationFrame(() => {
+      asked = 0;
+      try { show(); } catch (error) { return fail(error); }
+      more ? go() : pause();
+    });
   };
-  const go = () => { if (!asked) asked = requestAnimationFrame(frame); };
+  const go = () => { if (!asked) asked = setTimeout(turns); };
 
   play.onclick = () => {
     if (playing) return pause();

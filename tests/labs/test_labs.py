@@ -455,8 +455,9 @@ def test_a_lab_is_small():
 
 
 FAULTS = [
-    ("core", "sum += x[a + k] * W[w + k]", "sum += 2 * x[a + k] * W[w + k]"),
-    ("core", "let sum = b ? b[c] : 0", "let sum = b ? -b[c] : 0"),
+    ("core", "k++) s += x[a + k] * W[w + k]", "k++) s += 2 * x[a + k] * W[w + k]"),
+    ("core", "s2 += v * W[w2 + k]", "s2 += v * W[w1 + k]"),
+    ("core", "start = b ?? ", "start = b?.map((v) => -v) ?? "),
     ("core", "e[a + k] += q * W[w + k]", "e[a + k] -= q * W[w + k]"),
     ("core", "gW[w + k] += q * x[a + k]", "gW[w + k] += q * q * x[a + k]"),
     ("core", "if (gb) gb[c] += q", "if (gb) gb[c] -= q"),
