@@ -219,10 +219,4 @@ ganlab.mount = function (root) {
   if (root.dataset.play && !still()) play.click();
 };
 
-// A lab starts when the reader is a window away from it.
-ganlab.mountAll = () => {
-  const near = new IntersectionObserver((entries) => {
-    for (const { target } of entries.filter((e) => e.isIntersecting)) { near.unobserve(target); ganlab.mount(target); }
-  }, { rootMargin: "100% 0px" });
-  document.querySelectorAll(".ganlab[data-lab]:not([role])").forEach((root) => near.observe(root));
-};
+ganlab.mountAll = () => document.querySelectorAll(".ganlab[data-lab]:not([role])").forEach(ganlab.mount);

@@ -608,8 +608,7 @@ def test_a_panel_computes_on_its_page(view, page, size):
     tab = opened.open(f"{page}.html")
     panel = tab.locator(".ganlab")
     panel.scroll_into_view_if_needed()
-    tab.locator(".ganlab[role=group]").wait_for()
-    assert panel.count() == 1 and panel.locator("canvas").count() >= 1
+    assert panel.count() == 1 and panel.get_attribute("role") == "group" and panel.locator("canvas").count() >= 1
     pause, step = (panel.get_by_role("button", name=name) for name in ("Pause", re.compile("One step|Half a turn")))
     if pause.count():
         pause.click()
