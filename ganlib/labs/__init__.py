@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from functools import cache, partial
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def script() -> str:
     parts = [(HERE / f"{name}.js").read_text(encoding="utf-8") for name in SOURCES]
     told = json.dumps(specs(), ensure_ascii=False, separators=(",", ":"))
     begin = f"(() => {{(globalThis.ganlab ??= {{}}).specs = {told};\n"
-    return "".join([begin, *parts, "ganlab.mountAll();\n})();\n"])
+    whole = "".join([begin, *parts, "ganlab.mountAll();\n})();\n"])
+    return re.sub(r"^ *//.*\n", "", whole, flags=re.M)  # lines of comment are for those who read the source
 
 
 def style() -> str:
